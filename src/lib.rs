@@ -132,11 +132,11 @@ pub mod system {
     pub use diptych_batch::BatchReport;
     pub use diptych_engine::{Cluster, Progress};
     pub use diptych_system::{
-        Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
-        ControlledDataflow, DeployOptions, Deployed, EraseOptions, ErasedData, ErasedDataflow,
-        ErasedView, FirstAnswers, How, KeyDiff, Past, Rebuild, RebuildOptions, Rebuilds, Rebuilt,
-        ServeOptions, Served, Stream, System, Turn, Turns, Verification, Verifications, ViewDiff,
-        Wanted, diff,
+        AnsweredBy, Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
+        ControlledDataflow, DeployOptions, DeployRequest, Deployed, EraseOptions, ErasedData,
+        ErasedDataflow, ErasedView, FirstAnswers, KeyDiff, Past, Rebuild, RebuildOptions, Rebuilds,
+        Rebuilt, ServeOptions, Served, Stream, System, Turn, Turns, Verification, Verifications,
+        ViewDiff, diff,
     };
 }
 
@@ -144,7 +144,7 @@ pub mod system {
 #[cfg(feature = "servers")]
 pub mod servers {
     pub use diptych_servers::{Listeners, Servers, routes};
-    pub use diptych_site::{Concern, ConcernKind, Flow, Grown, Load, MaxLag, Mode};
+    pub use diptych_site::{AppendOnly, Concern, ConcernKind, Flow, Load, MaxLag, Mode};
     pub use diptych_site::{ServersOptions, Site};
 }
 

@@ -15,7 +15,7 @@ use diptych::io::{Disk, Open, SimDisk};
 use diptych::limits::PAST_VIEWS_KEPT;
 use diptych::serving::{Index, Read};
 use diptych::sources::append;
-use diptych::system::{BatchOptions, Cluster, How, Past};
+use diptych::system::{AnsweredBy, BatchOptions, Cluster, Past};
 use diptych::time::Epoch;
 
 const ROOT: &str = "data";
@@ -72,20 +72,20 @@ fn who_asks_again_does_not_pay_again() {
     let disk = SimDisk::new();
     let system = System::with_disk(Arc::new(disk.clone()), ROOT);
     filled(&system, 40);
-    assert_eq!(ask(&system, 10).how, How::Recomputed);
-    assert_eq!(ask(&system, 10).how, How::Found);
+    assert_eq!(ask(&system, 10).how, AnsweredBy::Recomputed);
+    assert_eq!(ask(&system, 10).how, AnsweredBy::Found);
     // The nearest below, of those of the past and of the present.
-    assert_eq!(ask(&system, 14).how, How::Continued(11));
-    assert_eq!(ask(&system, 12).how, How::Continued(11));
+    assert_eq!(ask(&system, 14).how, AnsweredBy::Continued(11));
+    assert_eq!(ask(&system, 12).how, AnsweredBy::Continued(11));
     let options = BatchOptions { upto: Some(31), ..BatchOptions::default() };
     system.batch(&flow(), &options).expect("a batch view");
-    assert_eq!(ask(&system, 33).how, How::Continued(31));
-    assert_eq!(ask(&system, 30).how, How::Found, "one of the present");
-    assert_eq!(ask(&system, 29).how, How::Continued(15));
-    assert_eq!(ask(&system, 3).how, How::Recomputed);
+    assert_eq!(ask(&system, 33).how, AnsweredBy::Continued(31));
+    assert_eq!(ask(&system, 30).how, AnsweredBy::Found, "one of the present");
+    assert_eq!(ask(&system, 29).how, AnsweredBy::Continued(15));
+    assert_eq!(ask(&system, 3).how, AnsweredBy::Recomputed);
     // Also for the next process.
     let next = System::with_disk(Arc::new(disk.clone()), ROOT);
-    assert_eq!(ask(&next, 12).how, How::Found);
+    assert_eq!(ask(&next, 12).how, AnsweredBy::Found);
     assert_eq!(kept(&disk), [3, 10, 12, 14, 29, 33]);
     // What is kept of the past is nothing to start at.
     let described = flow().describe().expect("it compiles");
@@ -109,7 +109,7 @@ fn few_are_kept_and_their_readers_read_on() {
     // The one just made stays, however early it is.
     ask(&system, 2);
     assert_eq!(kept(&disk)[..2], [2, 8]);
-    assert_eq!(ask(&system, 2).how, How::Found);
+    assert_eq!(ask(&system, 2).how, AnsweredBy::Found);
 }
 
 #[test]
@@ -123,15 +123,15 @@ fn what_cannot_be_kept_is_answered_all_the_same() {
     let (path, bytes) = disk.files().into_iter().find(|(path, _)| is(path)).expect("a part");
     let file = disk.open(&path, Open::Write).expect("a file");
     file.write_at(20, &[bytes[20] ^ 1]).expect("written");
-    assert_eq!(ask(&system, 7).how, How::Recomputed);
-    assert_eq!(ask(&system, 7).how, How::Found);
+    assert_eq!(ask(&system, 7).how, AnsweredBy::Recomputed);
+    assert_eq!(ask(&system, 7).how, AnsweredBy::Found);
     // Somebody else is making one.
     let lock = path.with_file_name("lock");
     let held = disk.lock(&lock).expect("the lock");
-    assert_eq!(ask(&system, 9).how, How::Continued(8));
+    assert_eq!(ask(&system, 9).how, AnsweredBy::Continued(8));
     assert_eq!(kept(&disk), [7]);
     drop(held);
-    assert_eq!(ask(&system, 9).how, How::Continued(8));
+    assert_eq!(ask(&system, 9).how, AnsweredBy::Continued(8));
     assert_eq!(kept(&disk), [7, 9]);
 }
 
@@ -220,7 +220,7 @@ fn damage_among_the_views_of_the_past_is_named() {
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             assert!(named.iter().any(|one| one.contains(&name)), "{end}: {named:?}");
             // What is made in its place is whole.
-            assert!(ask(&system, epoch).how == How::Found, "{end}");
+            assert!(ask(&system, epoch).how == AnsweredBy::Found, "{end}");
             disk.files()
                 .into_iter()
                 .filter(|(path, _)| path.starts_with("data/past"))

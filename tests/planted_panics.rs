@@ -13,7 +13,7 @@ use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
 use diptych::sources::append;
-use diptych::system::Wanted;
+use diptych::system::DeployRequest;
 use diptych::system::{
     BatchOptions, Checkpoints, Cluster, DeployOptions, RebuildOptions, ServeOptions, Served,
     Verification,
@@ -147,7 +147,7 @@ impl Place {
     }
 
     fn compare(&self) -> diptych::Result<()> {
-        let wanted = Wanted { diff_only: true, samples: 10, other_columns: false };
+        let wanted = DeployRequest { diff_only: true, samples: 10, other_columns: false };
         let turn = self.site.control.turn()?;
         self.site.control.deploy("planted", Some("2"), wanted, &turn).map(drop)
     }

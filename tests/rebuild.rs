@@ -321,7 +321,7 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
     let (system, writer, served) = serving(&flow, ("lines", line()));
     append(&writer, "lines", &[line()]).expect("appended");
     served.wait_beyond("worth", 1).expect("visible");
-    // Mended, under its old version.
+    // Recovered, under its old version.
     WORTH.store(1, Ordering::Relaxed);
     let flows = std::slice::from_ref(&flow);
     let site = Site::of(&system, &served, flows, None).expect("a site");

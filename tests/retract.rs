@@ -361,8 +361,8 @@ fn mends(case: &Case) -> Result<(), String> {
     if let Some(failed) = told.iter().find(|told| told.starts_with("Failed")) {
         return Err(failed.clone());
     }
-    let began = told.iter().filter(|told| told.starts_with("Mending")).count();
-    let ended = told.iter().filter(|told| told.starts_with("Mended")).count();
+    let began = told.iter().filter(|told| told.starts_with("Recovering")).count();
+    let ended = told.iter().filter(|told| told.starts_with("Recovered")).count();
     if inverts(&case.subject) && began > 0 || began != ended {
         return Err(format!("{told:?}"));
     }

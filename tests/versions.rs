@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use dataflows::Line;
-use diptych::batch_view::{Home, Identity};
+use diptych::batch_view::{BatchViewDir, Identity};
 use diptych::dataflow::{Definition, PairsExt};
 use diptych::io::RealDisk;
 use diptych::log::Writer;
@@ -400,7 +400,7 @@ fn a_checkpoint_under_way_is_waited_for() {
     }
     append(&writer, "lines", &[lines.next().1]).expect("appended");
     served.wait_beyond("tally", 1).expect("visible");
-    let home = Home::of(folder.path(), &Identity::new("tally", "2"));
+    let home = BatchViewDir::of(folder.path(), &Identity::new("tally", "2"));
     let writing = home.lock(&RealDisk).expect("nobody writes");
     let waiting = thread::spawn(move || {
         thread::sleep(Duration::from_millis(300));

@@ -24,7 +24,7 @@
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use crate::harmless::Harmless;
+use crate::escaped_text::Escaped;
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -324,7 +324,7 @@ impl From<std::io::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Each part may repeat text from outside.
-        let mut f = Harmless(f);
+        let mut f = Escaped(f);
         f.write_str(&self.reason())?;
         if let Some(remedy) = &self.0.remedy {
             write!(f, " ({remedy})")?;

@@ -5,7 +5,7 @@
 //! a panic to the dataflow that caused it. This crate does not know events, the log or views.
 
 pub mod error;
-pub mod harmless;
+pub mod escaped_text;
 #[doc(hidden)]
 pub mod hostile;
 pub mod io;

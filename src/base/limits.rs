@@ -356,7 +356,7 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 pub const RETRACTED_SHOWN: usize = 10;
 
 /// Time after which a failed recomputation of a retraction is tried again.
-pub const MEND_AGAIN: Duration = Duration::from_secs(30);
+pub const RECOVERY_RETRY: Duration = Duration::from_secs(30);
 
 /// Rebuilds that wait in the queue; the next is refused.
 pub const REBUILDS_WAITING_MAX: usize = 4;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, Once, PoisonError};
 
-use crate::harmless::harmless;
+use crate::escaped_text::escaped;
 use crate::limits::PANIC_MESSAGE_BYTES;
 
 thread_local! {
@@ -168,7 +168,7 @@ fn show(panic: &str, trace: &Backtrace) {
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let message = message(info.payload());
     // The message may show a value of any size.
-    let message = harmless(&message[..message.floor_char_boundary(PANIC_MESSAGE_BYTES)]);
+    let message = escaped(&message[..message.floor_char_boundary(PANIC_MESSAGE_BYTES)]);
     match info.location() {
         Some(at) => format!("{message} (at {at})"),
         None => message.into_owned(),

@@ -24,5 +24,5 @@ pub use manifest::{BarrierInfo, Meta};
 pub use mapped::MappedView;
 pub use paths::Identity;
 pub use reader::{BatchView, NewestBatchView};
-pub use stale::{Home, Stated, homes};
+pub use stale::{BatchViewDir, StaleFacts, homes};
 pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

@@ -18,11 +18,11 @@ const DEPTH: usize = 3;
 
 /// A directory with batch views.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home(PathBuf);
+pub struct BatchViewDir(PathBuf);
 
 /// The facts of a batch view's manifest that decide whether it is stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stated {
+pub struct StaleFacts {
     /// The boundary: history is `[0, boundary)`.
     pub boundary: Epoch,
     /// The dataflow's identity and the log's; none when the manifest cannot be read.
@@ -33,7 +33,7 @@ pub struct Stated {
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
+pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<BatchViewDir>> {
     let mut found = Vec::new();
     let mut level = vec![root.join("views")];
     for _ in 0..=DEPTH {
@@ -46,7 +46,7 @@ pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
             };
             below.extend(disk.dirs(&dir)?.iter().map(|name| dir.join(name)));
             if files.iter().any(|file| paths::boundary_of(file).is_some()) {
-                found.push(Home(dir));
+                found.push(BatchViewDir(dir));
             }
         }
         level = below;
@@ -54,10 +54,10 @@ pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
     Ok(found)
 }
 
-impl Home {
+impl BatchViewDir {
     /// The directory of a version's batch views.
-    pub fn of(root: &Path, identity: &Identity) -> Home {
-        Home(identity.dir(root))
+    pub fn of(root: &Path, identity: &Identity) -> BatchViewDir {
+        BatchViewDir(identity.dir(root))
     }
 
     /// Takes the lock that keeps writers out while it is held.
@@ -72,7 +72,7 @@ impl Home {
     ///
     /// # Errors
     /// When the directory cannot be read, or a batch view is of a newer format.
-    pub fn views(&self, disk: &dyn Disk) -> Result<Vec<Stated>> {
+    pub fn views(&self, disk: &dyn Disk) -> Result<Vec<StaleFacts>> {
         let files = match disk.list(&self.0) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             files => files?,
@@ -88,7 +88,7 @@ impl Home {
                 Err(error) if error.is_damaged() => None,
                 Err(error) => return Err(error),
             };
-            Ok(Stated { boundary, of })
+            Ok(StaleFacts { boundary, of })
         });
         stated.collect()
     }
@@ -109,7 +109,11 @@ impl Home {
     ///
     /// # Errors
     /// What the disk reports.
-    pub fn remove(&self, disk: &dyn Disk, goes: impl Fn(&Stated) -> bool) -> Result<Vec<Stated>> {
+    pub fn remove(
+        &self,
+        disk: &dyn Disk,
+        goes: impl Fn(&StaleFacts) -> bool,
+    ) -> Result<Vec<StaleFacts>> {
         let mut gone = self.views(disk)?;
         gone.retain(|stated| goes(stated));
         // The manifests first, and durably: parts without one are unfinished, never half a view.

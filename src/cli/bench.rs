@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::BenchArgs;
-use super::bench_processes::{Team, work_along};
+use super::bench_processes::{BenchProcesses, work_along};
 use super::catalog::Dataflows;
 use super::launch;
 use super::percentile::percentile;
@@ -95,7 +95,7 @@ fn measure(
     let system = System::open(directory);
     let writer = system.writer()?;
     copy(&mut events, &writer, history)?;
-    let team = Team::gather(directory, cluster)?;
+    let team = BenchProcesses::gather(directory, cluster)?;
     let upto = writer.upper();
     let batch = run_batch(&system, definition, cluster, &team, upto)?;
     let options = ServeOptions::default().boundary(Boundary::Restore(upto));
@@ -159,7 +159,7 @@ fn run_batch(
     system: &System,
     definition: &Definition,
     cluster: &Cluster,
-    team: &Team,
+    team: &BenchProcesses,
     upto: Epoch,
 ) -> Result<Batch> {
     let progress = Arc::<Progress>::default();

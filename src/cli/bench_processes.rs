@@ -19,21 +19,21 @@ const HISTORY: &str = "history";
 const BATCH: &str = "batch";
 
 /// The other processes, as process 0 sees them.
-pub(super) struct Team {
+pub(super) struct BenchProcesses {
     notes: Notes,
     others: Vec<u64>,
 }
 
-impl Team {
+impl BenchProcesses {
     /// Waits until the other processes have written their notes.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(super) fn gather(directory: &Path, cluster: &Cluster) -> Result<Team> {
+    pub(super) fn gather(directory: &Path, cluster: &Cluster) -> Result<BenchProcesses> {
         let notes = Notes::new(directory);
         let others = (1..cluster.processes()).map(|process| notes.wait(&member(process)));
         let others = others.collect::<Result<_>>()?;
-        Ok(Team { notes, others })
+        Ok(BenchProcesses { notes, others })
     }
 
     /// Lets the others begin with the batch layer over `[0, upto)`.

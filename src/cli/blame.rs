@@ -15,7 +15,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use super::row_printer::counted;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::time::Epoch;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
@@ -58,7 +58,7 @@ impl Sides {
 pub(super) fn print(comparisons: &[Compared]) -> Result<()> {
     for view in comparisons {
         for row in view.texts()? {
-            println!("  {}", harmless(&row));
+            println!("  {}", escaped(&row));
         }
     }
     Ok(())
@@ -154,7 +154,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     };
     println!("the epoch has {}; {stated}:", counted(all as u64, "event"));
     for event in events {
-        println!("  {}", harmless(&event));
+        println!("  {}", escaped(&event));
     }
     retracted.retain(|one| flow.streams.iter().any(|stream| *stream.name == *one.events.stream));
     for Retraction { reason, events, .. } in &retracted {
@@ -164,7 +164,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
         let count = counted(events.len() as u64, "earlier event");
         println!("it retracts {count} ({reason}), at most the first few are:");
         for event in mentioning.iter().chain(&others).take(EVENTS_SHOWN) {
-            println!("  {}", harmless(event));
+            println!("  {}", escaped(event));
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use diptych_base::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
 use diptych_log::Writer;
-use diptych_servers::{Doorstep, Listeners};
+use diptych_servers::{Listeners, TakeoverResponder};
 use diptych_serving::{Index, Read, same_columns, view_diffs};
 use diptych_site::NAME_LEN;
 use diptych_system::{BatchOptions, LateWriter, ServeOptions, Served, System};
@@ -92,7 +92,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Dataflows) -> Result<ExitCode> {
         Ok((link, listeners)) => (Some(link), listeners),
         Err(error) => (None, inherit(&system, &args.serve, error)?),
     };
-    let door = Doorstep::guard(&listeners, &args.serve.servers.options())?;
+    let door = TakeoverResponder::guard(&listeners, &args.serve.servers.options())?;
     // After this an error ends this process, and the old one resumes.
     let writer = Arc::new(retry(RELEASE, || system.writer())?);
     served.give_writer(&writer);

@@ -13,7 +13,7 @@ use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
 use super::row_printer::{Sheet, counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::io::{Disk, RealDisk};
 use diptych_event::Timestamp;
 use diptych_log::{Retraction, inspect};
@@ -153,7 +153,7 @@ fn stat(place: &LogWhere) -> Result<()> {
     for Retraction { epoch, reason, events } in &stat.retractions {
         let count = counted(events.len() as u64, "event");
         let stream = &events.stream;
-        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {}", harmless(reason));
+        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {}", escaped(reason));
     }
     Ok(())
 }

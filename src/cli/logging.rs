@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use diptych_base::harmless::Harmless;
+use diptych_base::escaped_text::Escaped;
 
 /// Libraries whose ordinary messages concern only themselves.
 const LIBRARIES: [&str; 8] =
@@ -100,8 +100,8 @@ where
             Level::TRACE => "trace: ",
         })?;
         // A message is one line, whatever text it repeats.
-        let mut harmless = Harmless(writer.by_ref());
-        context.format_fields(Writer::new(&mut harmless), event)?;
+        let mut escaped = Escaped(writer.by_ref());
+        context.format_fields(Writer::new(&mut escaped), event)?;
         writeln!(writer)
     }
 }

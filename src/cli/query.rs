@@ -14,7 +14,7 @@ use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;
 use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Index, Read, Row};
-use diptych_system::{How, Past, System};
+use diptych_system::{AnsweredBy, Past, System};
 
 /// Prints the rows of a range, each as often as it is there.
 pub(super) struct RowPrinter<'s> {
@@ -124,13 +124,13 @@ fn local(args: &QueryArgs, catalog: &Dataflows, system: &System) -> Result<ExitC
     }
     let found = found.filter(|view| System::is_of(view, &reader));
     let how = match found.as_ref().map(BatchView::boundary) {
-        Some(boundary) if boundary == upper => How::Found,
-        Some(boundary) => How::Continued(boundary),
-        None => How::Recomputed,
+        Some(boundary) if boundary == upper => AnsweredBy::Found,
+        Some(boundary) => AnsweredBy::Continued(boundary),
+        None => AnsweredBy::Recomputed,
     };
     let hint = "`batch` leaves a batch view that is read instead";
     eprintln!("epoch {epoch}, {}", told(how, upper, hint));
-    if let (How::Found, Some(files)) = (how, found) {
+    if let (AnsweredBy::Found, Some(files)) = (how, found) {
         let limit = args.limit.unwrap_or(usize::MAX);
         for row in files.range(&args.view, &range, limit)? {
             if !out.row(&row)? {
@@ -146,13 +146,15 @@ fn local(args: &QueryArgs, catalog: &Dataflows, system: &System) -> Result<ExitC
 }
 
 /// Describes where an answer comes from; for a recomputation, with a hint.
-fn told(how: How, upper: Epoch, hint: &str) -> String {
+fn told(how: AnsweredBy, upper: Epoch, hint: &str) -> String {
     match how {
-        How::Found => format!("boundary F = {upper}: read from the batch view"),
-        How::Continued(boundary) => {
+        AnsweredBy::Found => format!("boundary F = {upper}: read from the batch view"),
+        AnsweredBy::Continued(boundary) => {
             let epochs = counted(upper - boundary, "epoch");
             format!("boundary F = {boundary}: restored at F and replayed {epochs}")
         }
-        How::Recomputed => format!("boundary F = {upper}: recomputed from the events ({hint})"),
+        AnsweredBy::Recomputed => {
+            format!("boundary F = {upper}: recomputed from the events ({hint})")
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::args::OutputFormat;
 use diptych_base::error::{Error, Result};
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::io::answers;
 use diptych_row::{Datum, RowSchema};
 
@@ -148,7 +148,7 @@ impl Sheet {
 fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
     let texts: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| harmless(&cell.to_string()).into_owned()).collect())
+        .map(|row| row.iter().map(|cell| escaped(&cell.to_string()).into_owned()).collect())
         .collect();
     let right: Vec<bool> = (0..names.len())
         .map(|column| {

@@ -187,13 +187,13 @@ pub(super) fn rebuild(
                 rows.join("\n  ")
             );
         }
-        Rebuilt::Mending { dataflow, because } => {
+        Rebuilt::Recovering { dataflow, because } => {
             tracing::warn!(
                 "{dataflow}: {because}: it is recomputed from the log; readers stay at the epoch \
                  before until then"
             );
         }
-        Rebuilt::Mended { dataflow, frontier, took } => {
+        Rebuilt::Recovered { dataflow, frontier, took } => {
             tracing::info!(
                 "{dataflow}: recomputed after the retraction, serves from frontier {frontier} on \
                  ({took:.1?})"

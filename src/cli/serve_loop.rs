@@ -13,7 +13,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Link;
 use diptych_dataflow::Definition;
 use diptych_log::Writer;
-use diptych_servers::{Doorstep, Listeners, Servers};
+use diptych_servers::{Listeners, Servers, TakeoverResponder};
 use diptych_site::Site;
 use diptych_system::{Served, System};
 
@@ -164,7 +164,7 @@ impl Hosting<'_> {
             }
         }
         tracing::warn!("the successor is gone before it served: this process goes on");
-        let _door = Doorstep::guard(&kept, &self.args.servers.options())?;
+        let _door = TakeoverResponder::guard(&kept, &self.args.servers.options())?;
         if self.writer.is_none() {
             let writer = retry(RELEASE, || self.system.writer())?;
             let writer = Arc::new(writer);

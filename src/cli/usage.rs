@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 
 /// Parses a command line; an error repeats the arguments with control characters escaped.
 ///
@@ -31,17 +31,17 @@ pub(super) fn matches(
 
 fn shown(arg: &OsStr) -> OsString {
     match arg.to_str() {
-        Some(text) => harmless(text).into_owned().into(),
-        None => harmless(&arg.to_string_lossy()).into_owned().into(),
+        Some(text) => escaped(text).into_owned().into(),
+        None => escaped(&arg.to_string_lossy()).into_owned().into(),
     }
 }
 
 /// Prints the error to the proper stream, in the colours of the grammar.
 pub(super) fn print(error: &clap::Error) {
     let text = error.to_string();
-    let acts = text.lines().any(|line| harmless(line) != line);
+    let acts = text.lines().any(|line| escaped(line) != line);
     if acts && error.use_stderr() {
-        text.lines().for_each(|line| eprintln!("{}", harmless(line)));
+        text.lines().for_each(|line| eprintln!("{}", escaped(line)));
     } else {
         // A closed standard output is no error here.
         let _ = error.print();

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::append_request::{AppendOptions, Introducer, records};
+use super::append_request::{AppendOptions, ProducerCredential, records};
 use super::json_body::json_of;
 use super::openapi::Routes;
 use super::query::segment;
@@ -116,7 +116,7 @@ struct Appended {
 async fn append(
     State(site): State<Arc<Site>>,
     uri: Uri,
-    pass: Introducer,
+    pass: ProducerCredential,
     headers: HeaderMap,
     body: Result<DecodedBody, Problem>,
 ) -> Result<Response, Problem> {

@@ -28,7 +28,7 @@ use diptych_sources::OnUnknown;
 static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
 
 /// The credential whose new producers are counted, if credentials are required.
-pub(super) type Introducer = Option<Extension<TokenDigest>>;
+pub(super) type ProducerCredential = Option<Extension<TokenDigest>>;
 
 /// The parameters of an append.
 pub(super) struct AppendOptions {
@@ -68,7 +68,7 @@ impl AppendOptions {
         self,
         site: &Site,
         writer: &Arc<Writer>,
-        pass: Introducer,
+        pass: ProducerCredential,
         mut append: Append,
     ) -> Result<AppendOutcome, Problem> {
         if let Some((id, sequence)) = self.producer {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::append::{no_spelling, spelling};
-use super::append_request::{AppendOptions, Introducer, records};
+use super::append_request::{AppendOptions, ProducerCredential, records};
 use super::json_body::json_of;
 use super::openapi::Routes;
 use super::request_body::DecodedBody;
@@ -126,7 +126,7 @@ struct AppendedTo {
 async fn append_streams(
     State(site): State<Arc<Site>>,
     uri: Uri,
-    pass: Introducer,
+    pass: ProducerCredential,
     headers: HeaderMap,
     body: Result<DecodedBody, Problem>,
 ) -> Result<Response, Problem> {

@@ -21,8 +21,8 @@ use diptych_serving::{KeyDiff, Row, ViewDiff};
 use diptych_site::blocking::blocking;
 use diptych_site::problem::{Problem, ProblemDocument};
 use diptych_site::site::Site;
+use diptych_system::DeployRequest;
 use diptych_system::Deployed;
-use diptych_system::Wanted;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(deploy))
@@ -119,7 +119,7 @@ async fn deploy(
         }
         samples => samples.unwrap_or(10),
     };
-    let wanted = Wanted { diff_only, samples, other_columns };
+    let wanted = DeployRequest { diff_only, samples, other_columns };
     let deployed = blocking(move || {
         let turn = site.control.turn()?;
         let version = version.as_deref();

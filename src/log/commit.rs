@@ -16,7 +16,7 @@ use super::layout::Dir;
 use super::open_files::OpenFiles;
 use super::position::{Position, Retracted};
 use super::producer_table::{GatheredRequests, ProducerTable, RequestVerdict, Room};
-use super::retraction::{Corrections, Taken};
+use super::retraction::{Corrections, RetractedEvents};
 use super::schemas::Schemas;
 use super::small_file::{FORMAT, FORMAT_FINGERPRINTS};
 use diptych_base::error::{Error, Kind, Result};
@@ -28,7 +28,7 @@ use diptych_base::time::Epoch;
 pub(super) struct Request {
     pub(super) append: Append,
     /// The retracted events.
-    pub(super) taken: Vec<Taken>,
+    pub(super) taken: Vec<RetractedEvents>,
     pub(super) size: usize,
     /// The fingerprint, for a request with a producer.
     pub(super) fingerprint: Option<Fingerprint>,
@@ -77,7 +77,7 @@ struct Gathering {
     sequences: GatheredRequests,
     header: Header,
     batches: BTreeMap<u32, Vec<RecordBatch>>,
-    taken: Vec<Taken>,
+    taken: Vec<RetractedEvents>,
     /// The same retractions by event.
     retracted: Retracted,
 }
@@ -155,7 +155,7 @@ impl LogHead {
         table: &mut ProducerTable,
         append: &Append,
         fingerprint: Option<Fingerprint>,
-        taken: Vec<Taken>,
+        taken: Vec<RetractedEvents>,
         gathering: &mut Gathering,
     ) -> Result<RequestVerdict> {
         let Gathering { sequences, header, batches, .. } = gathering;
@@ -193,7 +193,7 @@ impl LogHead {
 
     /// Refuses a retraction of events that do not exist or are already retracted; `group` holds the
     /// retractions of other requests in the group.
-    fn check_taken(&self, all: &[Taken], group: &Retracted) -> Result<()> {
+    fn check_taken(&self, all: &[RetractedEvents], group: &Retracted) -> Result<()> {
         if self.file.version == FORMAT && !all.is_empty() {
             // There was no room for a file of the format that retractions need.
             return Err(Error::new(Kind::Full, "no frame file for retractions could be made")

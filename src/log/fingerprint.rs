@@ -23,7 +23,7 @@ use arrow_select::filter::filter;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::append::Append;
-use super::retraction::Taken;
+use super::retraction::RetractedEvents;
 use super::small_file::encode;
 use diptych_base::error::{Error, Kind, Result};
 
@@ -34,7 +34,7 @@ pub(super) type Fingerprint = NonZeroU64;
 ///
 /// # Errors
 /// When the rows of a stream have a type that is not stored.
-pub(super) fn fingerprint(append: &Append, taken: &[Taken]) -> Result<Fingerprint> {
+pub(super) fn fingerprint(append: &Append, taken: &[RetractedEvents]) -> Result<Fingerprint> {
     let mut hash = Xxh3::new();
     let filled: Vec<_> = append.batches.iter().filter(|(_, rows)| rows.num_rows() > 0).collect();
     let mut streams: Vec<&Arc<str>> = filled.iter().map(|(stream, _)| stream).collect();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 use super::message::encode_message;
 use super::producer_mark::{ProducerMark, Trimmed};
-use super::retraction::Taken;
+use super::retraction::RetractedEvents;
 use super::schemas::StoredSchema;
 use super::small_file::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use diptych_base::error::{Error, Kind, Result};
@@ -169,7 +169,7 @@ pub(super) fn encode_frame(
     salt: u64,
     header: &mut Header,
     batches: &[(u32, RecordBatch)],
-    corrections: &[Taken],
+    corrections: &[RetractedEvents],
 ) -> Result<Vec<u8>> {
     assert!(corrections.is_empty() || version > FORMAT, "retractions in a file of format 1");
     let mut body = Vec::new();

@@ -18,11 +18,12 @@ use super::parts;
 use super::position::{Position, Retracted};
 use super::producer_mark::{ProducerMark, Remembered, Trimmed};
 use super::producer_table::ProducerTable;
-use super::retraction::Taken;
+use super::retraction::RetractedEvents;
 use super::schemas::Schemas;
 use super::segment::{EpochRecord, EpochTable, SegmentBlock};
 use super::silent_producers::{
-    IdDigest, Left, RecentlySilent, SilentEntry, SilentFiles, from_bytes as silent_list, reseal,
+    IdDigest, RecentlySilent, SilentEntry, SilentFiles, SilentRecord, from_bytes as silent_list,
+    reseal,
 };
 use super::small_file::{
     Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
@@ -120,7 +121,7 @@ fn header_2() -> Vec<u8> {
 
 fn correction() -> Vec<u8> {
     let positions = (0..3).map(|place| Position { epoch: 1, place }).collect();
-    let taken = Taken::new("wrong", 0, positions, &rows());
+    let taken = RetractedEvents::new("wrong", 0, positions, &rows());
     sample(&vec![(3u64, taken.unwrap_or_else(|error| panic!("a sample: {error}")))])
 }
 
@@ -177,7 +178,7 @@ fn state_3() -> Vec<u8> {
 fn silent() -> Vec<u8> {
     let dir = dir();
     let last = Remembered { epoch: 1, fingerprint: None };
-    let one = |n: u8| (IdDigest::of(&n.to_string()), Left { next: 1, last });
+    let one = |n: u8| (IdDigest::of(&n.to_string()), SilentRecord { next: 1, last });
     let files = SilentFiles::default().with(&dir, 0, &(0..250).map(one).collect());
     let files = files.unwrap_or_else(|error| panic!("a sample: {error}"));
     read(&dir, &files.listed()[0].name())

@@ -15,7 +15,7 @@ use super::reader_index::ReaderIndex;
 use super::replay::Replay;
 use super::retraction::Corrections;
 use super::rows_file::RowsReader;
-use super::scan_part::{Part, Standing};
+use super::scan_part::{AppliedRetractions, Part};
 use super::segment::EpochTable;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
@@ -272,7 +272,8 @@ impl Reader {
                         if retracted.touches(schema, block.first) {
                             place = file.rows_of(block.first, &blocks[..number])?;
                         }
-                        part = part.standing(Standing { retracted, upper, schema, place });
+                        part =
+                            part.standing(AppliedRetractions { retracted, upper, schema, place });
                     }
                     parts.push(part);
                 }
@@ -282,7 +283,7 @@ impl Reader {
             (Some((retracted, upper)), Some(schema)) => {
                 let retracted = Arc::clone(retracted);
                 let upper = *upper;
-                part.standing(Standing { retracted, upper, schema, place: 0 })
+                part.standing(AppliedRetractions { retracted, upper, schema, place: 0 })
             }
             _ => part,
         }));

@@ -18,7 +18,7 @@ use diptych_base::time::Epoch;
 
 /// Retracted events of one schema, as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Taken {
+pub(super) struct RetractedEvents {
     pub(super) reason: String,
     pub(super) schema: u32,
     /// The positions, strictly ascending.
@@ -32,21 +32,21 @@ pub(super) struct Taken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Corrections {
     pub(super) epoch: Epoch,
-    pub(super) all: Vec<Taken>,
+    pub(super) all: Vec<RetractedEvents>,
 }
 
-impl Taken {
+impl RetractedEvents {
     /// The retraction of these rows, which are at these positions.
     pub(super) fn new(
         reason: &str,
         schema: u32,
         positions: Vec<Position>,
         rows: &RecordBatch,
-    ) -> Result<Taken> {
+    ) -> Result<RetractedEvents> {
         let mut message = Vec::new();
         let reason = reason.to_owned();
         let meta_len = encode_message(rows, &mut message)?;
-        Ok(Taken { reason, schema, positions, meta_len, message })
+        Ok(RetractedEvents { reason, schema, positions, meta_len, message })
     }
 
     /// The same after the events at some positions were erased and others moved; none when nothing
@@ -58,7 +58,7 @@ impl Taken {
         &self,
         schemas: &Schemas,
         moved: &impl Fn(u32, Position) -> Option<u64>,
-    ) -> Result<Option<Taken>, String> {
+    ) -> Result<Option<RetractedEvents>, String> {
         let Some(known) = schemas.get(self.schema) else {
             return Err(format!("schema {} is unknown", self.schema));
         };
@@ -73,7 +73,7 @@ impl Taken {
         let message = Buffer::from(self.message.as_slice());
         let rows = decode_message(&message, self.meta_len, &known.schema)?;
         let rows = filter_record_batch(&rows, &kept).map_err(|error| error.to_string())?;
-        let taken = Taken::new(&self.reason, self.schema, positions, &rows);
+        let taken = RetractedEvents::new(&self.reason, self.schema, positions, &rows);
         taken.map(Some).map_err(|error| error.to_string())
     }
 

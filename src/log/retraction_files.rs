@@ -6,7 +6,7 @@ use super::layout::{Dir, damaged};
 use super::listed_file::read_listed;
 use super::manifest::{Manifest, RetractionsEntry};
 use super::position::Retracted;
-use super::retraction::{Corrections, Taken};
+use super::retraction::{Corrections, RetractedEvents};
 use super::small_file::Envelope;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
@@ -17,7 +17,7 @@ pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
         let epoch = one.epoch;
         one.all.iter().map(move |taken| (epoch, taken.clone())).collect::<Vec<_>>()
     };
-    let all: Vec<(Epoch, Taken)> = of_segment.iter().flat_map(each).collect();
+    let all: Vec<(Epoch, RetractedEvents)> = of_segment.iter().flat_map(each).collect();
     Envelope::Retractions.wrap(&all)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections
     let lower = entry.lower;
     let path = dir.file(&name);
     let bytes = read_listed(dir, &name, entry.sum)?;
-    let found: Vec<(Epoch, Taken)> = Envelope::Retractions.unwrap(&path, &bytes)?;
+    let found: Vec<(Epoch, RetractedEvents)> = Envelope::Retractions.unwrap(&path, &bytes)?;
     if !found.is_sorted_by_key(|(epoch, _)| *epoch) || found.iter().any(|(at, _)| *at < lower) {
         return Err(damaged(&path, 24, "its epochs are not those of the segment, in order"));
     }

@@ -39,12 +39,12 @@ pub struct Part {
     rows: usize,
     source: Source,
     /// Leaves out retracted events.
-    standing: Option<Standing>,
+    standing: Option<AppliedRetractions>,
 }
 
 /// The retractions that apply to a part.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct AppliedRetractions {
     pub(super) retracted: Arc<Retracted>,
     /// Only retractions by epochs below count.
     pub(super) upper: Epoch,
@@ -138,7 +138,7 @@ impl Part {
             }
         };
         let stands = self.standing.as_ref().and_then(|standing| {
-            let Standing { retracted, upper, schema, .. } = standing;
+            let AppliedRetractions { retracted, upper, schema, .. } = standing;
             retracted.standing(*schema, chunk.len(), &chunk.epochs, place, *upper)
         });
         let chunk = match stands {
@@ -149,7 +149,7 @@ impl Part {
     }
 
     /// The same part without the retracted events.
-    pub(super) fn standing(self, standing: Standing) -> Part {
+    pub(super) fn standing(self, standing: AppliedRetractions) -> Part {
         Part { standing: Some(standing), ..self }
     }
 

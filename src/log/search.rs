@@ -11,7 +11,7 @@ use arrow_select::filter::filter_record_batch;
 use super::chunk::{Chunk, Epochs};
 use super::position::Position;
 use super::reader::Reader;
-use super::retraction::Taken;
+use super::retraction::RetractedEvents;
 use super::scan_part::Part;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
@@ -67,9 +67,9 @@ impl FoundEvents {
     }
 
     /// The retraction of the events.
-    pub(super) fn taken(&self, reason: &str) -> Result<Vec<Taken>> {
+    pub(super) fn taken(&self, reason: &str) -> Result<Vec<RetractedEvents>> {
         let taken = self.of.iter().map(|Selected { schema, positions, rows }| {
-            Taken::new(reason, *schema, positions.clone(), rows)
+            RetractedEvents::new(reason, *schema, positions.clone(), rows)
         });
         taken.collect()
     }

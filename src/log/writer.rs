@@ -19,7 +19,7 @@ use super::layout::Dir;
 use super::open_files::OpenFiles;
 use super::producer_table::{ProducerTable, Room};
 use super::recovery::{Purpose, Recovered, recover};
-use super::retraction::Taken;
+use super::retraction::RetractedEvents;
 use super::sealer::Sealer;
 use super::search::FoundEvents;
 use diptych_base::error::{Error, Kind, Result};
@@ -268,7 +268,7 @@ impl Writer {
         self.queue(instead, found.taken(reason)?, size)
     }
 
-    fn queue(&self, append: Append, taken: Vec<Taken>, size: usize) -> Result<Pending> {
+    fn queue(&self, append: Append, taken: Vec<RetractedEvents>, size: usize) -> Result<Pending> {
         let fingerprint = fingerprint_of(&append, &taken)?;
         let (sender, answer) = bounded(1);
         let mut queue = self.shared.queue();
@@ -429,7 +429,7 @@ impl Writer {
 }
 
 /// The fingerprint of a request with a producer; other requests need none.
-fn fingerprint_of(append: &Append, taken: &[Taken]) -> Result<Option<Fingerprint>> {
+fn fingerprint_of(append: &Append, taken: &[RetractedEvents]) -> Result<Option<Fingerprint>> {
     append.producer.as_ref().map(|_| fingerprint(append, taken)).transpose()
 }
 

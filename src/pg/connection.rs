@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use super::cancel;
 use super::error::Failure;
 use super::frontend::{FrontendMessage, is_extended};
-use super::portal::Trouble;
+use super::portal::PortalError;
 use super::session::PgSession;
 use super::wire::{MessageFrame, Wire};
 use diptych_base::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
-use diptych_site::connection_places::Seat;
+use diptych_site::connection_places::HeldPlace;
 
 /// An authenticated connection.
 pub(super) struct Connection {
@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub(super) is_skipping: bool,
     /// The seat among the places of the port, which is kept while a statement or transaction goes
     /// on.
-    pub(super) seat: Arc<Seat>,
+    pub(super) seat: Arc<HeldPlace>,
 }
 
 /// The reason why a connection ends.
@@ -141,9 +141,9 @@ impl Connection {
         };
         match done {
             Ok(()) => Ok(()),
-            Err(Trouble::Gone) => Err(End::Quietly),
-            Err(Trouble::Failure(failure)) if failure.is_fatal() => Err(End::With(failure)),
-            Err(Trouble::Failure(failure)) => {
+            Err(PortalError::Gone) => Err(End::Quietly),
+            Err(PortalError::Failure(failure)) if failure.is_fatal() => Err(End::With(failure)),
+            Err(PortalError::Failure(failure)) => {
                 failure.write(&mut self.wire.out);
                 self.session.transaction.fail();
                 if is_extended(frame.tag) {
@@ -156,7 +156,7 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, message: FrontendMessage) -> Result<(), Trouble> {
+    async fn answer(&mut self, message: FrontendMessage) -> Result<(), PortalError> {
         match message {
             FrontendMessage::Query(text) => self.query(&text).await?,
             FrontendMessage::Parse(parse) => self.parse(parse).await?,

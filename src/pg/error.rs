@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use diptych_base::error::Error;
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_sql::SqlError;
 
 /// How much of the session an error ends.
@@ -90,7 +90,7 @@ fn write_fields(tag: u8, fields: &[(u8, Option<&str>)], out: &mut BytesMut) {
         for (code, text) in fields {
             let Some(text) = text else { continue };
             out.put_u8(*code);
-            super::backend::put_cstring(&harmless(text), out);
+            super::backend::put_cstring(&escaped(text), out);
         }
         out.put_u8(0);
     });

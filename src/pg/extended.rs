@@ -9,7 +9,7 @@ use super::copy;
 use super::error::Failure;
 use super::frontend::{Bind, Parse, StatementOrPortal};
 use super::params::Param;
-use super::portal::{RowSource, Sent, Style, Trouble, describe};
+use super::portal::{PortalError, RowSource, Sent, Style, describe};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
 use super::session::{no_cursor, no_statement};
 use super::statements;
@@ -85,7 +85,7 @@ impl Connection {
         backend::close_complete(&mut self.wire.out);
     }
 
-    pub(super) async fn execute(&mut self, name: String, rows_max: u64) -> Result<(), Trouble> {
+    pub(super) async fn execute(&mut self, name: String, rows_max: u64) -> Result<(), PortalError> {
         // The portal is taken out while it runs, because its command may close portals.
         let mut portal = self.session.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
         let outcome = self.run_portal(&mut portal, rows_max).await;
@@ -99,7 +99,7 @@ impl Connection {
         outcome
     }
 
-    async fn run_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), Trouble> {
+    async fn run_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), PortalError> {
         let prepared = Arc::clone(&portal.prepared);
         if !matches!(&prepared.plan, PgPlan::Command(command) if ends(command)) {
             self.session.transaction.check()?;
@@ -150,7 +150,7 @@ impl Connection {
         portal: &mut Portal,
         mut source: RowSource,
         rows_max: u64,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PortalError> {
         let mut guard = self.session.guard();
         let style = Style::Rows(&portal.formats);
         let sent = source.send(rows_max, style, &mut self.wire, &mut guard).await?;
@@ -170,7 +170,7 @@ impl Connection {
         rows: Option<u64>,
         is_sent: bool,
         formats: &[i16],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PortalError> {
         let tag = if is_sent { "FETCH" } else { "MOVE" };
         let mut guard = self.session.guard();
         let portal = self.session.portals.get_mut(cursor).ok_or_else(|| no_cursor(cursor))?;
@@ -197,7 +197,7 @@ impl Connection {
         prepared: &PgPrepared,
         values: Vec<Param>,
         options: &super::command::CopyOptions,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PortalError> {
         let mut guard = self.session.guard();
         let out = &mut self.wire.out;
         let mut source = self.session.start(prepared, values, &mut guard, out).await?;

@@ -66,7 +66,7 @@ use cancel::Cancels;
 use connection::Connection;
 use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
 use diptych_site::access::PortAccess;
-use diptych_site::connection_places::{ConnectionPlaces, Seat};
+use diptych_site::connection_places::{ConnectionPlaces, HeldPlace};
 use diptych_site::site::Site;
 use diptych_sql::Engine;
 use error::Failure;
@@ -149,7 +149,7 @@ async fn refuse(stream: TcpStream, connections_max: usize) {
 }
 
 impl Port {
-    async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<Seat>) {
+    async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<HeldPlace>) {
         // Answers are small, and clients wait for them.
         if stream.set_nodelay(true).is_err() {
             return;

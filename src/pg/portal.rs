@@ -15,22 +15,22 @@ use super::wire::Wire;
 use diptych_sql::SqlError;
 
 /// The reason why a statement ends early.
-pub(super) enum Trouble {
+pub(super) enum PortalError {
     /// An error, which is sent to the client.
     Failure(Failure),
     /// The client has left.
     Gone,
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        Trouble::Failure(failure)
+impl From<Failure> for PortalError {
+    fn from(failure: Failure) -> PortalError {
+        PortalError::Failure(failure)
     }
 }
 
-impl From<std::io::Error> for Trouble {
-    fn from(_: std::io::Error) -> Trouble {
-        Trouble::Gone
+impl From<std::io::Error> for PortalError {
+    fn from(_: std::io::Error) -> PortalError {
+        PortalError::Gone
     }
 }
 
@@ -100,7 +100,7 @@ impl RowSource {
         style: Style<'_>,
         wire: &mut Wire,
         guard: &mut StatementGuard,
-    ) -> Result<Sent, Trouble> {
+    ) -> Result<Sent, PortalError> {
         let most = if most == 0 { u64::MAX } else { most };
         let mut rows = 0;
         while rows < most {
@@ -140,7 +140,7 @@ impl RowSource {
         &mut self,
         most: u64,
         guard: &mut StatementGuard,
-    ) -> Result<Sent, Trouble> {
+    ) -> Result<Sent, PortalError> {
         let most = if most == 0 { u64::MAX } else { most };
         let mut rows = 0;
         let mut unsent = BytesMut::new();
@@ -166,7 +166,7 @@ async fn send_batch(
     batch: &RecordBatch,
     style: &Style<'_>,
     wire: &mut Wire,
-) -> Result<(), Trouble> {
+) -> Result<(), PortalError> {
     let rows = match style {
         Style::Rows(formats) => ReadyRows::new(batch, formats)?,
         Style::Copy(_) => ReadyRows::new(batch, &[])?,

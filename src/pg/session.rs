@@ -13,7 +13,7 @@ use super::error::{Failure, write_warning};
 use super::params::Param;
 use super::planner::{Planned, Planner};
 use super::point_read::{Point, Scan};
-use super::portal::{LimitedBatches, RowSource, Trouble, texts};
+use super::portal::{LimitedBatches, PortalError, RowSource, texts};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
 use super::settings::PgSettings;
 use super::statements;
@@ -457,8 +457,8 @@ pub(super) fn no_statement(name: &str) -> Failure {
     Failure::new("26000", format!("prepared statement \"{name}\" does not exist"))
 }
 
-impl From<sql::SqlError> for Trouble {
-    fn from(error: sql::SqlError) -> Trouble {
-        Trouble::Failure(error.into())
+impl From<sql::SqlError> for PortalError {
+    fn from(error: sql::SqlError) -> PortalError {
+        PortalError::Failure(error.into())
     }
 }

@@ -5,12 +5,12 @@ use super::command::PgCommand;
 use super::connection::Connection;
 use super::error::Failure;
 use super::extended::done;
-use super::portal::{Style, Trouble};
+use super::portal::{PortalError, Style};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared};
 use super::statements;
 
 impl Connection {
-    pub(super) async fn query(&mut self, text: &str) -> Result<(), Trouble> {
+    pub(super) async fn query(&mut self, text: &str) -> Result<(), PortalError> {
         let statements = statements::split(text);
         if statements.is_empty() {
             backend::empty_query(&mut self.wire.out);
@@ -18,15 +18,17 @@ impl Connection {
         for statement in statements {
             let done = self.statement(statement.sql).await;
             done.map_err(|trouble| match trouble {
-                Trouble::Failure(failure) => Trouble::Failure(failure.behind(statement.before)),
-                Trouble::Gone => Trouble::Gone,
+                PortalError::Failure(failure) => {
+                    PortalError::Failure(failure.behind(statement.before))
+                }
+                PortalError::Gone => PortalError::Gone,
             })?;
         }
         self.session.rest(&mut self.wire.out);
         Ok(())
     }
 
-    async fn statement(&mut self, sql: &str) -> Result<(), Trouble> {
+    async fn statement(&mut self, sql: &str) -> Result<(), PortalError> {
         let mut guard = self.session.guard();
         let prepared = self.session.prepare(sql, &[], &mut guard).await?;
         if !prepared.parameters.is_empty() {

@@ -11,4 +11,4 @@ mod takeover_responder;
 
 pub use routes::routes;
 pub use runtime::{Listeners, Servers};
-pub use takeover_responder::Doorstep;
+pub use takeover_responder::TakeoverResponder;

@@ -23,30 +23,30 @@ use diptych_site::options::ServersOptions;
 
 /// A responder on the given sockets, which begins only if the takeover lasts, and ends when
 /// dropped.
-pub struct Doorstep {
+pub struct TakeoverResponder {
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Doorstep {
+impl TakeoverResponder {
     /// Begins to answer when [`TAKEOVER_UNNOTICED`] has passed. The Postgres port stays silent: its
     /// protocol has no such answer, and its clients wait for as long as they choose.
     ///
     /// # Errors
     /// When certificates cannot be read; errors of the system.
-    pub fn guard(listeners: &Listeners, options: &ServersOptions) -> Result<Doorstep> {
-        Doorstep::guard_after(TAKEOVER_UNNOTICED, listeners, options)
+    pub fn guard(listeners: &Listeners, options: &ServersOptions) -> Result<TakeoverResponder> {
+        TakeoverResponder::guard_after(TAKEOVER_UNNOTICED, listeners, options)
     }
 
     fn guard_after(
         unnoticed: Duration,
         listeners: &Listeners,
         options: &ServersOptions,
-    ) -> Result<Doorstep> {
+    ) -> Result<TakeoverResponder> {
         let failed = |error| Error::io("guarding the listening sockets", error);
         let socket = listeners.http.as_ref().map(std::net::TcpListener::try_clone).transpose();
         let Some(socket) = socket.map_err(failed)? else {
-            return Ok(Doorstep { over: None, thread: None });
+            return Ok(TakeoverResponder { over: None, thread: None });
         };
         socket.set_nonblocking(true).map_err(failed)?;
         let entry = ServerAccess::open(options)?.http;
@@ -70,7 +70,7 @@ impl Doorstep {
             }
         };
         let thread = std::thread::Builder::new().name("doorstep".into()).spawn(guard);
-        Ok(Doorstep { over: Some(over), thread: Some(thread.map_err(failed)?) })
+        Ok(TakeoverResponder { over: Some(over), thread: Some(thread.map_err(failed)?) })
     }
 }
 
@@ -97,7 +97,7 @@ fn answering(
     Ok((runtime, task))
 }
 
-impl Drop for Doorstep {
+impl Drop for TakeoverResponder {
     fn drop(&mut self) {
         self.over = None;
         if let Some(thread) = self.thread.take() {
@@ -128,7 +128,7 @@ mod tests {
         let http = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
         let listeners = Listeners { http: Some(http), pg: None };
         let options = ServersOptions::default();
-        let door = Doorstep::guard_after(Duration::from_millis(20), &listeners, &options);
+        let door = TakeoverResponder::guard_after(Duration::from_millis(20), &listeners, &options);
         let door = door.expect("guarded");
         let requests = [
             "GET /v1/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
@@ -158,7 +158,7 @@ mod tests {
         let http = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
         let listeners = Listeners { http: Some(http), pg: None };
         let options = ServersOptions::default();
-        let door = Doorstep::guard_after(Duration::from_mins(1), &listeners, &options);
+        let door = TakeoverResponder::guard_after(Duration::from_mins(1), &listeners, &options);
         let begun = std::time::Instant::now();
         drop(door.expect("guarded"));
         assert!(begun.elapsed() < Duration::from_secs(10));

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::new_producers::Newcomers;
+use super::new_producers::NewProducers;
 use super::replays::Replays;
 use super::request_metrics::{Counting, Requests};
 use diptych_base::error::{Error, Kind, Result};
@@ -19,7 +19,7 @@ pub struct Load {
     /// Open subscriptions.
     pub subscriptions: Arc<Subscriptions>,
     /// Producers that each credential has introduced.
-    pub newcomers: Newcomers,
+    pub newcomers: NewProducers,
     /// Permits for the reads of slow subscribers.
     pub reads: Arc<Semaphore>,
     /// Permits for requests that read the log.
@@ -36,7 +36,7 @@ impl Default for Load {
         Load {
             replays: Replays::default(),
             subscriptions: Arc::default(),
-            newcomers: Newcomers::default(),
+            newcomers: NewProducers::default(),
             reads: Arc::new(Semaphore::new(FEED_READS_MAX)),
             log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
             requests: OnceLock::new(),

@@ -8,15 +8,15 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// The list needs no bound of its own: each name occurs once, and the names are those of the
 /// binary's dataflows and of the streams that they read.
-pub struct Grown<T> {
+pub struct AppendOnly<T> {
     all: boxcar::Vec<T>,
     adding: Mutex<()>,
 }
 
-impl<T> Grown<T> {
+impl<T> AppendOnly<T> {
     /// A list with these elements.
-    pub fn new(first: Vec<T>) -> Grown<T> {
-        Grown { all: first.into_iter().collect(), adding: Mutex::new(()) }
+    pub fn new(first: Vec<T>) -> AppendOnly<T> {
+        AppendOnly { all: first.into_iter().collect(), adding: Mutex::new(()) }
     }
 
     /// All elements, in the order in which they were added.
@@ -43,7 +43,7 @@ impl<T> Grown<T> {
     }
 }
 
-impl<T> Index<usize> for Grown<T> {
+impl<T> Index<usize> for AppendOnly<T> {
     type Output = T;
 
     fn index(&self, at: usize) -> &T {
@@ -51,7 +51,7 @@ impl<T> Index<usize> for Grown<T> {
     }
 }
 
-impl<'g, T: Send + Sync> IntoIterator for &'g Grown<T> {
+impl<'g, T: Send + Sync> IntoIterator for &'g AppendOnly<T> {
     type Item = &'g T;
     type IntoIter = Box<dyn Iterator<Item = &'g T> + Send + 'g>;
 
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn places_stay_what_they_are() {
-        let grown = Grown::new(vec![1, 2]);
+        let grown = AppendOnly::new(vec![1, 2]);
         let first = &grown[1];
         grown.add(3, |one| *one == 3);
         grown.add(3, |one| *one == 3);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn of_each_there_is_one_whoever_adds_it() {
-        let grown = Grown::new(Vec::new());
+        let grown = AppendOnly::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..500).for_each(|n| grown.add(n, |one| *one == n)));

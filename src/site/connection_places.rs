@@ -34,7 +34,7 @@ pub struct ConnectionPlaces {
 #[derive(Default)]
 struct Table {
     next: u64,
-    seats: HashMap<u64, Arc<Seat>>,
+    seats: HashMap<u64, Arc<HeldPlace>>,
     /// The number of places of each peer, those for probes included.
     by_peer: HashMap<Peer, usize>,
     for_probes: usize,
@@ -64,7 +64,7 @@ impl Peer {
 }
 
 /// The state of a connection that has a place.
-pub struct Seat {
+pub struct HeldPlace {
     peer: Peer,
     /// Whether only probes are answered.
     pub for_probes: bool,
@@ -77,8 +77,8 @@ pub struct Seat {
     leave: Notify,
 }
 
-impl Seat {
-    /// Notes that a request begins; the connection keeps its place until it [ends](Seat::end).
+impl HeldPlace {
+    /// Notes that a request begins; the connection keeps its place until it [ends](HeldPlace::end).
     pub fn begin(&self) {
         self.running.fetch_add(1, Relaxed);
     }
@@ -119,7 +119,7 @@ pub struct ConnectionPlace {
     places: Arc<ConnectionPlaces>,
     number: u64,
     /// The state of the connection.
-    pub seat: Arc<Seat>,
+    pub seat: Arc<HeldPlace>,
 }
 
 impl ConnectionPlaces {
@@ -150,7 +150,7 @@ impl ConnectionPlaces {
                 table.make_room(now, 0, |seat| seat.for_probes).then_some(())?;
             }
         }
-        let seat = Arc::new(Seat {
+        let seat = Arc::new(HeldPlace {
             peer,
             for_probes,
             running: AtomicU32::new(0),
@@ -170,7 +170,7 @@ impl ConnectionPlaces {
 }
 
 impl Table {
-    fn enter(&mut self, seat: &Arc<Seat>) -> u64 {
+    fn enter(&mut self, seat: &Arc<HeldPlace>) -> u64 {
         let number = self.next;
         self.next += 1;
         self.seats.insert(number, Arc::clone(seat));
@@ -191,7 +191,7 @@ impl Table {
     }
 
     /// Makes the idlest connection of the peer with most places leave; false when none may.
-    fn make_room(&mut self, now: u64, patience: u64, may: impl Fn(&Seat) -> bool) -> bool {
+    fn make_room(&mut self, now: u64, patience: u64, may: impl Fn(&HeldPlace) -> bool) -> bool {
         let free = self.seats.iter().filter(|(_, seat)| may(seat)).filter_map(|(number, seat)| {
             let idle = seat.idle(now).filter(|idle| *idle >= patience)?;
             let own = self.by_peer.get(&seat.peer).copied().unwrap_or(0);

@@ -43,7 +43,7 @@ pub mod tls;
 pub mod verification;
 
 pub use admission::Load;
-pub use append_only::Grown;
+pub use append_only::AppendOnly;
 pub use concern::{Concern, ConcernKind};
 pub use handover::NAME_LEN;
 pub use hostile::hostile;

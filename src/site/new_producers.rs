@@ -13,9 +13,9 @@ use diptych_base::limits::{NEW_PRODUCERS_MAX, NEW_PRODUCERS_TIME};
 /// The number of producers that each credential has introduced, and since when. Clients without a
 /// credential, where none is required, count as one.
 #[derive(Default)]
-pub struct Newcomers(Mutex<HashMap<Option<TokenDigest>, (Instant, u32)>>);
+pub struct NewProducers(Mutex<HashMap<Option<TokenDigest>, (Instant, u32)>>);
 
-impl Newcomers {
+impl NewProducers {
     /// Counts a new producer of the client with this pass; false when there are too many.
     pub fn admit(&self, pass: Option<TokenDigest>) -> bool {
         self.admit_at(pass, Instant::now())
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn each_credential_has_its_own_number() {
-        let newcomers = Newcomers::default();
+        let newcomers = NewProducers::default();
         let [a, b] = ["a", "b"].map(|secret| Some(TokenDigest::of(secret)));
         let now = Instant::now();
         for _ in 0..NEW_PRODUCERS_MAX {

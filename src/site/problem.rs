@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use diptych_base::error::Error;
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::limits::RETRY_AFTER;
 
 /// An error in the form in which a client gets it.
@@ -46,7 +46,7 @@ impl Problem {
         let status_code = status.as_u16();
         let sqlstate = None;
         let position = None;
-        let detail = harmless(&detail).into_owned();
+        let detail = escaped(&detail).into_owned();
         let body =
             ProblemDocument { r#type, title, status: status_code, detail, sqlstate, position };
         Problem { status, body: Box::new(body), accepts: None }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::admission::Load;
-use super::append_only::Grown;
+use super::append_only::AppendOnly;
 use super::concerns::Concerns;
 use super::frontiers;
 use super::handover::Handover;
@@ -52,9 +52,9 @@ impl Flow {
 /// Everything that the servers answer from.
 pub struct Site {
     /// The dataflows in the order given, followed by those deployed since.
-    pub flows: Grown<Flow>,
+    pub flows: AppendOnly<Flow>,
     /// Their streams, each once.
-    pub streams: Grown<Stream>,
+    pub streams: AppendOnly<Stream>,
     /// Takes appends; none in a process that only follows the log.
     pub writer: Option<Arc<Writer>>,
     /// The log.
@@ -122,8 +122,8 @@ impl Site {
         reader: Arc<Reader>,
         control: Arc<dyn Control>,
     ) -> Arc<Site> {
-        let flows = Grown::new(flows);
-        let streams = Grown::new(streams);
+        let flows = AppendOnly::new(flows);
+        let streams = AppendOnly::new(streams);
         let sql = OnceLock::new();
         let load = Load::default();
         let started = Instant::now();

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::bad_record::{ErrorsFile, shortened};
 use super::decide::{Case, Decision, producer};
 use super::file::{ChunkDigest, ChunkRead, FileReader, OnBad};
-use super::january::January;
 use super::known::{KnownFile, LeftOut, name};
 use super::open_input::InputFile;
 use super::options::{FileReport, IngestOptions, IngestProgress, OnError, Phase, Report};
 use super::prefixes::FileDigests;
 use super::sink::AppendTo;
+use super::wrong_time_unit::WrongTimeUnit;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::INGEST_IN_FLIGHT;
 use diptych_log::{Ack, Append};
@@ -96,7 +96,7 @@ fn check(
         }
     };
     let mut digests = Vec::new();
-    let mut january = January::default();
+    let mut january = WrongTimeUnit::default();
     let mut rows = 0;
     let mut skipped = 0;
     let begin = |reading: FileReader| reading.beside(known);

@@ -54,7 +54,6 @@ mod file;
 mod follow;
 mod hostile;
 mod ingest;
-mod january;
 mod known;
 mod lines;
 mod nested;
@@ -68,6 +67,7 @@ mod select;
 mod sink;
 mod typed;
 mod unknown;
+mod wrong_time_unit;
 
 pub use body::{Parsed, Spelling, parse};
 pub use envelope::parse_streams;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::dump::{Dumping, Write};
 use super::feeder::Tail;
 use super::live_dataflow::LiveDataflow;
-use super::worker_group::Crew;
+use super::worker_group::WorkerGroup;
 use diptych_base::error::Result;
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
@@ -20,7 +20,7 @@ use diptych_log::Reader;
 /// The running speed layer. Dropping it stops it.
 pub struct SpeedLayer {
     /// One group of workers for each dataflow; in several processes one for all.
-    crews: Vec<Crew>,
+    crews: Vec<WorkerGroup>,
     profile: Option<Arc<Profile>>,
 }
 
@@ -40,7 +40,7 @@ impl SpeedLayer {
             1 => dataflows.into_iter().map(|dataflow| vec![dataflow]).collect(),
             _ => vec![dataflows],
         };
-        let crew = |team| Crew::start(cluster, team, reader, tail(), profile.clone());
+        let crew = |team| WorkerGroup::start(cluster, team, reader, tail(), profile.clone());
         let crews = teams.into_iter().map(crew).collect::<Result<Vec<_>>>()?;
         Ok(SpeedLayer { crews, profile })
     }
@@ -67,12 +67,12 @@ impl SpeedLayer {
     ///
     /// Errors when it has ended because the log could not be read.
     pub fn check(&self) -> Result<()> {
-        self.crews.iter().try_for_each(Crew::check)
+        self.crews.iter().try_for_each(WorkerGroup::check)
     }
 
     /// Waits until process 0 stops the workers of this one.
     pub fn wait(mut self) -> Result<()> {
-        self.crews.drain(..).try_for_each(Crew::wait)
+        self.crews.drain(..).try_for_each(WorkerGroup::wait)
     }
 
     /// Ends feeding: every worker of a dataflow has been given the same epochs, and goes on with
@@ -80,7 +80,7 @@ impl SpeedLayer {
     ///
     /// Errors when the log could not be read on the way.
     pub fn end_feeding(&mut self) -> Result<()> {
-        let ended = self.crews.iter_mut().map(Crew::end_feeding);
+        let ended = self.crews.iter_mut().map(WorkerGroup::end_feeding);
         ended.fold(Ok(()), Result::and)
     }
 
@@ -104,7 +104,7 @@ impl SpeedLayer {
 
     fn halt(&mut self, deadline: Instant) -> Result<()> {
         let fed = self.end_feeding();
-        self.crews.iter().for_each(Crew::dismiss);
+        self.crews.iter().for_each(WorkerGroup::dismiss);
         let halted = self.crews.iter_mut().map(|crew| crew.halt(deadline));
         halted.fold(fed, Result::and)
     }

@@ -24,7 +24,7 @@ use diptych_engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, wa
 use diptych_log::Reader;
 
 /// The workers of one computation. Dropping it stops them.
-pub(super) struct Crew {
+pub(super) struct WorkerGroup {
     /// Ends feeding when set.
     stop: Arc<AtomicBool>,
     /// Has the workers leave when set, also when commands are waiting.
@@ -39,7 +39,7 @@ pub(super) struct Crew {
     names: Vec<String>,
 }
 
-impl Crew {
+impl WorkerGroup {
     /// Starts the workers of this process, and on process 0 the driver that feeds them.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
@@ -49,7 +49,7 @@ impl Crew {
         reader: &Arc<Reader>,
         tail: Tail,
         profile: Option<Arc<Profile>>,
-    ) -> Result<Crew> {
+    ) -> Result<WorkerGroup> {
         let names = dataflows.iter().map(|one| one.definition.name().to_owned()).collect();
         let boundaries = dataflows.iter().map(|dataflow| dataflow.start.boundary());
         let next = boundaries.min().unwrap_or(0);
@@ -93,7 +93,16 @@ impl Crew {
                 }
             })
         });
-        Ok(Crew { stop, over, fed, driver, failure, workers: Some(workers), outboxes, names })
+        Ok(WorkerGroup {
+            stop,
+            over,
+            fed,
+            driver,
+            failure,
+            workers: Some(workers),
+            outboxes,
+            names,
+        })
     }
 
     /// Checks that feeding goes on.
@@ -166,7 +175,7 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for WorkerGroup {
     fn drop(&mut self) {
         // A caller that wants the outcome has halted it before.
         let _ = self.halt(Instant::now() + limits::WORKERS_GRACE);

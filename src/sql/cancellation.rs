@@ -30,15 +30,15 @@ use diptych_base::limits;
 
 /// Whether a statement should go on, with its deadline.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct StatementState {
     ended: AtomicBool,
     pub(super) until: Instant,
 }
 
 /// Ends a statement when it is dropped.
-pub(super) struct Ends(pub(super) Arc<Life>);
+pub(super) struct EndOnDrop(pub(super) Arc<StatementState>);
 
-impl Drop for Ends {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Relaxed);
     }
@@ -50,11 +50,11 @@ pub(super) fn too_long() -> SqlError {
     SqlError::new("57014", format!("the statement took longer than {most} s (read less at once)"))
 }
 
-impl Life {
+impl StatementState {
     /// A life that begins now and lasts as long as a statement may take.
-    pub(super) fn new() -> Arc<Life> {
+    pub(super) fn new() -> Arc<StatementState> {
         let until = Instant::now() + limits::SQL_STATEMENT_TIME;
-        Arc::new(Life { ended: AtomicBool::new(false), until })
+        Arc::new(StatementState { ended: AtomicBool::new(false), until })
     }
 
     fn check(&self) -> PlanResult<()> {
@@ -75,7 +75,7 @@ impl Life {
 /// When `DataFusion` refuses to build a join again.
 pub(super) fn bind(
     plan: Arc<dyn ExecutionPlan>,
-    life: &Arc<Life>,
+    life: &Arc<StatementState>,
 ) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let bound = plan.transform_up(|node| {
         let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
@@ -107,7 +107,7 @@ fn give_way(join: Arc<dyn ExecutionPlan>) -> Transformed<Arc<dyn ExecutionPlan>>
 #[derive(Debug)]
 struct Asking {
     inner: Arc<dyn PhysicalExpr>,
-    life: Arc<Life>,
+    life: Arc<StatementState>,
 }
 
 impl PartialEq for Asking {

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Notices, ReadAt};
-use super::cancellation::{self, Ends, Life, too_long};
+use super::cancellation::{self, EndOnDrop, StatementState, too_long};
 use super::session::Session;
 use super::spawn::{self, AbortOnDrop};
 use super::statement::{Statement, read_only};
@@ -90,8 +90,8 @@ impl Prepared {
                 let core = &self.session.engine.core;
                 let turn = core.turn().await?;
                 let threads = core.threads()?;
-                let life = Life::new();
-                let ends = Ends(Arc::clone(&life));
+                let life = StatementState::new();
+                let ends = EndOnDrop(Arc::clone(&life));
                 let until = Instant::from_std(life.until);
                 let this = self.clone();
                 let started = spawn::run(&threads, async move {
@@ -123,7 +123,7 @@ impl Prepared {
     async fn start(
         self,
         parameters: Vec<ScalarValue>,
-        life: Arc<Life>,
+        life: Arc<StatementState>,
     ) -> Result<(Arc<dyn ExecutionPlan>, SessionState, Arc<StatementEpochs>, Vec<ReadAt>), SqlError>
     {
         let Work::Plan { sql, plan } = &*self.work else {
@@ -264,7 +264,7 @@ async fn drive(
 
 fn rows(
     receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>,
-    task: (AbortOnDrop<()>, Ends),
+    task: (AbortOnDrop<()>, EndOnDrop),
 ) -> Rows {
     stream::unfold((receiver, task), |(mut receiver, task)| async move {
         let batch = receiver.recv().await?;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::identity::{identity, meta};
 use super::restore_source::blocks;
 use super::retraction_recovery::overtaken;
-use super::identity::{identity, meta};
 use super::{BatchOptions, System, rows};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

@@ -36,7 +36,7 @@ pub(super) struct Behind {
 
 /// The checkpoints of one dataflow so far.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct CheckpointPace {
     /// The time at which the last one was begun.
     begun: Instant,
     /// The time it took; zero before the first.
@@ -49,11 +49,11 @@ pub(super) struct Pace {
     told: bool,
 }
 
-impl Pace {
-    pub(super) fn new() -> Pace {
+impl CheckpointPace {
+    pub(super) fn new() -> CheckpointPace {
         let begun = Instant::now();
         let took = Duration::ZERO;
-        Pace { begun, took, failed: false, state: 0, told: false }
+        CheckpointPace { begun, took, failed: false, state: 0, told: false }
     }
 
     /// Is a checkpoint due under the policy `when`, with `behind` after the newest batch view?
@@ -118,14 +118,14 @@ mod tests {
     const LITTLE: Behind =
         Behind { epochs: CHECKPOINT_EPOCHS_BEHIND - 1, bytes: CHECKPOINT_BYTES_BEHIND - 1 };
 
-    fn pace(age: Duration, took: Duration) -> Pace {
+    fn pace(age: Duration, took: Duration) -> CheckpointPace {
         let begun = Instant::now().checked_sub(age).expect("the machine has run for long enough");
-        Pace { begun, took, ..Pace::new() }
+        CheckpointPace { begun, took, ..CheckpointPace::new() }
     }
 
     #[test]
     fn one_is_due_when_much_is_behind() {
-        let due = |pace: &Pace, behind| pace.is_due(Checkpoints::Automatic, || behind);
+        let due = |pace: &CheckpointPace, behind| pace.is_due(Checkpoints::Automatic, || behind);
         let second = Duration::from_secs(1);
         let mut young = pace(second, Duration::ZERO);
         assert!(due(&young, MUCH) && !due(&young, LITTLE));

@@ -24,7 +24,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use diptych_base::time::Epoch;
-use diptych_batch_view::{Home, lineage_in_force, set_lineage};
+use diptych_batch_view::{BatchViewDir, lineage_in_force, set_lineage};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Writer;
@@ -410,7 +410,7 @@ impl Candidate {
 /// Waits until no batch view of this version is being written: a checkpoint begun while it served
 /// may still be under way when the version is deployed again.
 fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
-    let home = Home::of(&system.root, &super::identity::identity(description));
+    let home = BatchViewDir::of(&system.root, &super::identity::identity(description));
     let deadline = Instant::now() + CUTOVER_PATIENCE;
     loop {
         match home.lock(&*system.disk) {

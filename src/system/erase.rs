@@ -14,7 +14,7 @@ use super::{BatchOptions, identity};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Lock, RealClock, RealRandom};
 use diptych_base::time::Epoch;
-use diptych_batch_view::{Home, Identity, Stated, homes};
+use diptych_batch_view::{BatchViewDir, Identity, StaleFacts, homes};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::{self as log, Chooser, Erased, Reader};
@@ -89,10 +89,10 @@ struct Before {
 #[derive(Default)]
 struct Prepared {
     locks: Vec<Box<dyn Lock>>,
-    locked: Vec<Home>,
+    locked: Vec<BatchViewDir>,
     before: Vec<Before>,
     /// Batch views that do not depend on the stream.
-    stay: Vec<(Home, Epoch)>,
+    stay: Vec<(BatchViewDir, Epoch)>,
 }
 
 impl System {
@@ -155,7 +155,7 @@ impl System {
     }
 
     /// The directories with batch views: those to restore from, and those of the past.
-    fn homes(&self) -> Result<Vec<Home>> {
+    fn homes(&self) -> Result<Vec<BatchViewDir>> {
         let mut found = homes(&*self.disk, &self.root)?;
         found.extend(homes(&*self.disk, &self.past())?);
         Ok(found)
@@ -176,7 +176,7 @@ impl System {
         for definition in options.known {
             let description = definition.describe()?;
             if !reads(&description, options.stream) {
-                let home = Home::of(&self.root, &identity(&description));
+                let home = BatchViewDir::of(&self.root, &identity(&description));
                 let views = home.views(disk)?.into_iter().filter(|stated| is_of(stated, &now));
                 prepared.stay.extend(views.map(|stated| (home.clone(), stated.boundary)));
             }
@@ -234,7 +234,7 @@ impl System {
             return Ok(());
         }
         let former: Vec<_> = erasures.iter().map(log::Erasure::former).collect();
-        let goes = |stated: &Stated| former.iter().any(|identity| is_of(stated, identity));
+        let goes = |stated: &StaleFacts| former.iter().any(|identity| is_of(stated, identity));
         for home in self.homes()? {
             let former = home.views(&*self.disk)?.iter().any(goes);
             if former || home.has_unfinished(&*self.disk)? {
@@ -260,11 +260,11 @@ fn reads(description: &Description, stream: &str) -> bool {
     description.streams.iter().any(|info| info.name == stream)
 }
 
-fn is_of(stated: &Stated, log_identity: &str) -> bool {
+fn is_of(stated: &StaleFacts, log_identity: &str) -> bool {
     stated.of.as_ref().is_some_and(|(_, of)| of == log_identity)
 }
 
-fn named(stated: Stated) -> (String, String, Epoch) {
+fn named(stated: StaleFacts) -> (String, String, Epoch) {
     let unknown = || (Identity::new("?", "?"), String::new());
     let (Identity { dataflow, version }, _) = stated.of.unwrap_or_else(unknown);
     (dataflow, version, stated.boundary)

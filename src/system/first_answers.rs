@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::control::Turn;
-use super::rebuild_queue::Desk;
+use super::rebuild_queue::RebuildQueue;
 use super::registry::Current;
 use diptych_engine::Cluster;
 use diptych_log::Reader;
@@ -11,7 +11,7 @@ use diptych_log::Reader;
 /// Dataflows that answer from the files of batch views, until [`System::serve`] takes over.
 pub struct FirstAnswers {
     pub(super) current: Arc<Current>,
-    pub(super) desk: Arc<Desk>,
+    pub(super) desk: Arc<RebuildQueue>,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     pub(super) profiled: bool,

@@ -18,6 +18,7 @@ mod deploy_compatibility;
 mod diff;
 mod erase;
 mod first_answers;
+mod first_cutover;
 mod identity;
 mod late_writer;
 mod options;
@@ -28,7 +29,6 @@ mod rebuilt;
 #[cfg(test)]
 mod recompute_tests;
 mod registry;
-mod relief;
 mod restore_source;
 mod retraction_recovery;
 mod served;
@@ -42,7 +42,7 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use checkpoint_pace::Checkpoints;
 pub use control::{
-    Control, Controlled, ControlledDataflow, Deployed, Rebuild, Stream, Turn, Turns, Wanted,
+    Control, Controlled, ControlledDataflow, DeployRequest, Deployed, Rebuild, Stream, Turn, Turns,
 };
 pub use deploy::DeployOptions;
 pub use diff::diff;
@@ -54,7 +54,7 @@ pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds};
 pub use rebuilt::Rebuilt;
 pub use served::Served;
-pub use time_travel::{How, Past};
+pub use time_travel::{AnsweredBy, Past};
 pub use verify::{Verification, Verifications};
 
 use std::sync::atomic::AtomicBool;

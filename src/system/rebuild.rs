@@ -21,15 +21,15 @@ use std::time::{Duration, Instant};
 use super::checkpoint_pace::Checkpoints;
 use super::deploy::accept;
 use super::rebuild_dataflow::WatchedRun;
-use super::rebuild_queue::Desk;
+use super::rebuild_queue::RebuildQueue;
 use super::rebuilt::Rebuilt;
 use super::registry::{Current, Running};
-use super::retraction_recovery::{Mended, mend};
+use super::retraction_recovery::{RetractionRecovery, recover};
 use super::system::System;
 use super::{LateWriter, Served};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::limits::{MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
+use diptych_base::limits::{REBUILD_LOOK, RECOVERY_RETRY, WORKERS_GRACE};
 use diptych_dataflow::Definition;
 use diptych_engine::ended_by;
 use diptych_log::Reader;
@@ -57,7 +57,7 @@ impl Default for RebuildOptions {
 /// handle cancels their batch runs and ends them.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
-    desk: Arc<Desk>,
+    desk: Arc<RebuildQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -124,7 +124,7 @@ struct Keeper<T> {
     current: Arc<Current>,
     reader: Arc<Reader>,
     late: Option<LateWriter>,
-    desk: Arc<Desk>,
+    desk: Arc<RebuildQueue>,
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
     options: RebuildOptions,
@@ -189,7 +189,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     fn look_after(&self, running: Running) {
         let mut flow = WatchedRun::new(running, &self.reader, &self.stop);
         while !self.stop.load(Ordering::Acquire) && !flow.index.is_retired() {
-            self.mend(&mut flow);
+            self.recover(&mut flow);
             for outcome in flow.look(&self.system, &self.options, &self.desk) {
                 self.report(flow.rebuilt(self.settle(&flow, outcome, self.options.accept)));
             }
@@ -220,24 +220,24 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     }
 
     /// Recomputes a dataflow that is held, and tries again after a while when that fails.
-    fn mend(&self, flow: &mut WatchedRun) {
+    fn recover(&self, flow: &mut WatchedRun) {
         let Some(held) = flow.status.held().filter(|_| !flow.status.has_failed()) else { return };
-        if flow.tried.is_some_and(|tried| tried.elapsed() < MEND_AGAIN) {
+        if flow.tried.is_some_and(|tried| tried.elapsed() < RECOVERY_RETRY) {
             return;
         }
         if !flow.told {
             flow.told = true;
             let dataflow = flow.description.name.clone();
             let because = held.to_string();
-            self.report(Rebuilt::Mending { dataflow, because });
+            self.report(Rebuilt::Recovering { dataflow, because });
         }
         let dataflow = flow.description.name.clone();
         let writer = self.late.as_ref().and_then(LateWriter::writer);
-        match mend(&self.system, &self.current, &dataflow, writer, &self.stop) {
+        match recover(&self.system, &self.current, &dataflow, writer, &self.stop) {
             // A deployment is under way: try again at the next look.
             Ok(None) => {}
-            Ok(Some(Mended { frontier, took })) => {
-                self.report(Rebuilt::Mended { dataflow, frontier, took });
+            Ok(Some(RetractionRecovery { frontier, took })) => {
+                self.report(Rebuilt::Recovered { dataflow, frontier, took });
             }
             Err(error) => {
                 flow.tried = Some(Instant::now());

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::checkpoint_pace::{Behind, Checkpoints, Pace};
+use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints};
 use super::compatibility::check_log;
 use super::diff::contents;
-use super::rebuild_queue::Desk;
+use super::rebuild_queue::RebuildQueue;
 use super::rebuilt::Rebuilt;
 use super::registry::Running;
 use super::system::System;
@@ -42,7 +42,7 @@ pub(super) struct WatchedRun {
     /// Was it reported that the dataflow is recomputed?
     pub(super) told: bool,
     /// The checkpoints so far.
-    pace: Pace,
+    pace: CheckpointPace,
     /// Cancels batch runs when it becomes true.
     stop: Arc<AtomicBool>,
 }
@@ -65,7 +65,7 @@ impl WatchedRun {
             status,
             tried: None,
             told: false,
-            pace: Pace::new(),
+            pace: CheckpointPace::new(),
             stop: Arc::clone(stop),
         }
     }
@@ -74,7 +74,7 @@ impl WatchedRun {
         &mut self,
         system: &System,
         options: &RebuildOptions,
-        desk: &Desk,
+        desk: &RebuildQueue,
     ) -> Vec<Result<Rebuild>> {
         let failed = self.make(system, options, desk).err().map(Err);
         failed.into_iter().chain(self.take_up(system).transpose()).collect()
@@ -100,7 +100,7 @@ impl WatchedRun {
         &mut self,
         system: &System,
         accept: bool,
-        desk: &Desk,
+        desk: &RebuildQueue,
     ) -> Result<Rebuild> {
         let upto = self.index.frontier();
         if upto == 0 || !self.index.base_checked()? {
@@ -152,7 +152,12 @@ impl WatchedRun {
     }
 
     /// Makes a checkpoint when one is due, and records its outcome at the desk.
-    fn make(&mut self, system: &System, options: &RebuildOptions, desk: &Desk) -> Result<()> {
+    fn make(
+        &mut self,
+        system: &System,
+        options: &RebuildOptions,
+        desk: &RebuildQueue,
+    ) -> Result<()> {
         let upto = self.index.frontier();
         if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
             return Ok(());

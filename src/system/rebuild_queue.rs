@@ -13,7 +13,7 @@ use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
 
 /// The queue of rebuilds, and why the last one of each dataflow failed.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct RebuildQueue {
     asks: Mutex<Asks>,
     changed: Condvar,
     /// Why the last batch view of a dataflow that was to be left was not.
@@ -43,7 +43,7 @@ impl Ask {
     }
 }
 
-impl Desk {
+impl RebuildQueue {
     /// Requests a rebuild, and waits for its outcome.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn who_asks_is_answered_refused_or_sent_away() {
-        let desk = Desk::default();
+        let desk = RebuildQueue::default();
         assert!(desk.ask("a", false).is_err_and(|error| error.is_conflict()), "nobody is there");
         desk.attend(true);
         std::thread::scope(|scope| {
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn each_thread_takes_what_is_asked_of_its_dataflow() {
-        let (desk, soon) = (Desk::default(), Duration::from_millis(1));
+        let (desk, soon) = (RebuildQueue::default(), Duration::from_millis(1));
         desk.attend(true);
         std::thread::scope(|scope| {
             let asked = ["a", "b", "b"].map(|name| scope.spawn(|| desk.ask(name, false)));

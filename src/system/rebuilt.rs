@@ -41,14 +41,14 @@ pub enum Rebuilt {
     },
     /// The dataflow is held at an epoch, because the next one retracts events that it cannot undo:
     /// it is being recomputed from the log.
-    Mending {
+    Recovering {
         /// The dataflow.
         dataflow: String,
         /// The retraction, and the accumulation that cannot undo it.
         because: String,
     },
     /// The held dataflow was recomputed, and goes on.
-    Mended {
+    Recovered {
         /// The dataflow.
         dataflow: String,
         /// The first frontier at which readers see it.

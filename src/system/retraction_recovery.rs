@@ -26,7 +26,7 @@ use diptych_speed::HaltReason;
 
 /// The outcome of a recovery: the held dataflow goes on.
 #[derive(Debug)]
-pub(super) struct Mended {
+pub(super) struct RetractionRecovery {
     /// The first frontier that readers see.
     pub(super) frontier: Epoch,
     pub(super) took: Duration,
@@ -93,8 +93,8 @@ pub(super) fn overtaken(
 }
 
 /// The epoch up to which `epochs` are fed as one, if later ones of them retract events of earlier
-/// ones: such events do not count at the end, and a panic of the function on them must not end every
-/// restart.
+/// ones: such events do not count at the end, and a panic of the function on them must not end
+/// every restart.
 pub(super) fn taken_back(
     description: &Description,
     reader: &Reader,
@@ -134,13 +134,13 @@ pub(super) fn check_apart(
 
 /// Recomputes a held dataflow up to the log's end, and cuts over to the result. None when the
 /// dataflow is not held, or another deployment is under way.
-pub(super) fn mend(
+pub(super) fn recover(
     system: &System,
     current: &Current,
     dataflow: &str,
     writer: Option<Arc<Writer>>,
     stop: &Arc<AtomicBool>,
-) -> Result<Option<Mended>> {
+) -> Result<Option<RetractionRecovery>> {
     let begun = Instant::now();
     let before = current.get(dataflow)?;
     let Some(held) = before.status.held() else { return Ok(None) };
@@ -180,5 +180,5 @@ pub(super) fn mend(
     })?;
     drop(turn);
     let frontier = deployed.frontier.unwrap_or(boundary);
-    Ok(Some(Mended { frontier, took: begun.elapsed() }))
+    Ok(Some(RetractionRecovery { frontier, took: begun.elapsed() }))
 }

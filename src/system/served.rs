@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::first_cutover::FirstCutover;
 use super::late_writer::LateWriter;
-use super::rebuild_queue::Desk;
+use super::rebuild_queue::RebuildQueue;
 use super::registry::Current;
-use super::relief::Relief;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
@@ -24,13 +24,13 @@ pub struct Served {
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     /// The queue of rebuild requests.
-    pub(super) desk: Arc<Desk>,
+    pub(super) desk: Arc<RebuildQueue>,
     /// The writer that is given later, or may be released.
     pub(super) late: Option<LateWriter>,
     /// The registry of the serving versions: those from the start, or deployed since.
     pub(super) current: Arc<Current>,
     /// Move readers over from what answered first.
-    pub(super) reliefs: Vec<Relief>,
+    pub(super) reliefs: Vec<FirstCutover>,
 }
 
 /// A dataflow in its version from the start.

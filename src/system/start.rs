@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::compatibility::{check_log, check_types};
+use super::first_cutover::FirstCutover;
 use super::options::EpochSource;
 use super::registry::Running;
-use super::relief::Relief;
 use super::restore_source::{Expected, blocks, install_base};
 use super::retraction_recovery::taken_back;
 use super::served::StartedDataflow;
@@ -26,7 +26,7 @@ struct Started {
     entries: Vec<StartedDataflow>,
     running: Vec<Running>,
     live: SpeedLayer,
-    relief: Relief,
+    relief: FirstCutover,
 }
 
 /// Does `work` with each, at the same time; one alone on this thread.
@@ -146,7 +146,8 @@ impl System {
             running.iter().for_each(|one| first.begun(one.clone()));
         }
         // From here on readers may see what is in the index, and no epoch before what they saw.
-        let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
+        let relief =
+            FirstCutover::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
         Ok(Started { entries, running, live, relief })
     }
 

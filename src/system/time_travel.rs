@@ -31,7 +31,7 @@ pub struct Past {
     /// The index at that epoch; reads from files, unless they could not be written.
     pub index: Index,
     /// The work that the answer took.
-    pub how: How,
+    pub how: AnsweredBy,
     /// Errors for batch views that were damaged, or of another history, and were passed over; each
     /// names its file.
     pub passed_over: Vec<Error>,
@@ -39,7 +39,7 @@ pub struct Past {
 
 /// The work that an answer about the past took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum AnsweredBy {
     /// A batch view of that epoch existed.
     Found,
     /// The batch view at this boundary was continued.
@@ -69,12 +69,12 @@ impl System {
             }
         }
         let how = match nearest.as_ref().map(BatchView::boundary) {
-            Some(boundary) if boundary == upper => How::Found,
-            Some(boundary) => How::Continued(boundary),
-            None => How::Recomputed,
+            Some(boundary) if boundary == upper => AnsweredBy::Found,
+            Some(boundary) => AnsweredBy::Continued(boundary),
+            None => AnsweredBy::Recomputed,
         };
         // A found batch view may be removed while it is opened: then it is made again.
-        if let (How::Found, Some(view)) = (how, &nearest) {
+        if let (AnsweredBy::Found, Some(view)) = (how, &nearest) {
             match self.opened(&description, &reader, view) {
                 Ok(index) => return Ok(Past { index, how, passed_over }),
                 Err(error) if error.is_missing() => {}

@@ -23,7 +23,7 @@ use super::compatibility::{check_log, check_types};
 use super::control::{Controlled, Parts};
 use super::erase::rewritten;
 use super::first_answers::FirstAnswers;
-use super::rebuild_queue::Desk;
+use super::rebuild_queue::RebuildQueue;
 use super::registry::{Current, Running};
 use super::served::StartedDataflow;
 use super::system::System;
@@ -196,7 +196,7 @@ impl FirstAnswers {
     }
 
     /// All dataflows run: from now on some may be deployed.
-    pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<Desk>) {
+    pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<RebuildQueue>) {
         *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         (Arc::clone(&self.current), Arc::clone(&self.desk))
     }

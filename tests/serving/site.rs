@@ -9,7 +9,7 @@ use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
 use diptych::servers::{Flow, Servers, ServersOptions, Site};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
-use diptych::system::{Control, Deployed, Rebuild, Turn, Turns, Wanted};
+use diptych::system::{Control, DeployRequest, Deployed, Rebuild, Turn, Turns};
 use diptych::time::Epoch;
 use diptych::{Error, Result, System};
 
@@ -136,7 +136,13 @@ impl Control for Gated {
         Turns::default().take()
     }
 
-    fn deploy(&self, dataflow: &str, _: Option<&str>, _: Wanted, _: &Turn) -> Result<Deployed> {
+    fn deploy(
+        &self,
+        dataflow: &str,
+        _: Option<&str>,
+        _: DeployRequest,
+        _: &Turn,
+    ) -> Result<Deployed> {
         panic!("nobody deploys {dataflow} here")
     }
 }

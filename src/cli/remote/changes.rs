@@ -13,7 +13,7 @@ use crate::args::OutputFormat;
 use crate::row_printer::Sheet;
 use crate::signal;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::limits::PROGRESS_INTERVAL;
 use diptych_base::time::Epoch;
 use diptych_row::{Datum, RowSchema};
@@ -133,17 +133,17 @@ impl Follower<'_> {
             "reset" => {
                 self.pending.clear();
                 if self.token.is_some() {
-                    let reason = harmless(reason);
+                    let reason = escaped(reason);
                     eprintln!("warning: {reason}: all rows follow, forget those before");
                 }
             }
             "replay" => {
                 let said = event.data.to_string();
-                eprintln!("the server replays its log first: {}", harmless(&said));
+                eprintln!("the server replays its log first: {}", escaped(&said));
             }
             "version" => {
                 let said = event.data.to_string();
-                eprintln!("warning: another version takes over: {}", harmless(&said));
+                eprintln!("warning: another version takes over: {}", escaped(&said));
             }
             _ => self.rows(event)?,
         }

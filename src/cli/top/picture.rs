@@ -13,7 +13,7 @@ use ratatui::{Frame, Terminal};
 use super::sample::{ShownConcern, ShownFlow, TopSample};
 use crate::row_printer::grouped;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::harmless::harmless;
+use diptych_base::escaped_text::escaped;
 use diptych_base::io::{Clock, RealClock};
 use diptych_site::ConcernKind;
 
@@ -293,7 +293,7 @@ impl Section {
     fn table(&self) -> Table<'static> {
         let cell = |text: &str, (_, width): &(&str, i16)| {
             // Control sequences for the terminal are not text.
-            let text = harmless(text).into_owned();
+            let text = escaped(text).into_owned();
             let side = if *width < 0 { Alignment::Right } else { Alignment::Left };
             Cell::from(Text::from(text).alignment(side))
         };
@@ -324,7 +324,7 @@ fn told(concern: &ShownConcern, now_us: i64) -> String {
 /// Breaks the text into lines of at most `columns` columns, between words where there are any; all
 /// lines except the first are indented.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let text = harmless(text);
+    let text = escaped(text);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {

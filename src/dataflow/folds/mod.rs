@@ -53,10 +53,10 @@
 //! ```
 
 mod bloom;
+mod exact_sum;
 mod extremes;
 mod float_sum;
 mod hyper_log_log;
-mod long;
 mod moments;
 mod quantiles;
 mod sets;

@@ -10,7 +10,7 @@ use serde::de::Deserializer;
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::long::Long;
+use super::exact_sum::ExactSum;
 use crate::{Monoid, Summand, Total, Wide, in_stored_form};
 use diptych_event::{Decimal, divided};
 
@@ -174,7 +174,7 @@ impl<const S: u8> Exact for Decimal<S> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mean<T> {
-    sum: Long,
+    sum: ExactSum,
     /// The number of events; below zero while a deletion is ahead of the event it deletes.
     count: i64,
     of: PhantomData<T>,
@@ -193,7 +193,7 @@ impl<T: Exact> Mean<T> {
     /// When it has more digits than a decimal can hold.
     pub fn decimal<const SCALE: u8>(&self) -> Decimal<SCALE> {
         let (sum, count) = match self.count {
-            0 => (Long::default(), 1),
+            0 => (ExactSum::default(), 1),
             count => (self.sum, count.into()),
         };
         match divided(sum.get(), T::SCALE, SCALE, count).and_then(Decimal::new) {
@@ -209,7 +209,7 @@ impl<T: Exact> Monoid for Mean<T> {
     type Item = T;
 
     fn of(item: T) -> Self {
-        Mean { sum: Long::of(item.units()), count: 1, of: PhantomData }
+        Mean { sum: ExactSum::of(item.units()), count: 1, of: PhantomData }
     }
 
     fn merge(&mut self, other: Self) {
@@ -222,7 +222,7 @@ impl<T: Exact> Summand for Mean<T> {
     type Exact = (Wide, Wide);
 
     fn zero() -> Self {
-        Mean { sum: Long::default(), count: 0, of: PhantomData }
+        Mean { sum: ExactSum::default(), count: 0, of: PhantomData }
     }
 
     fn try_add(&mut self, value: &Self, weight: i64) -> bool {
@@ -262,8 +262,8 @@ impl<T: Exact> Summand for Mean<T> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Variance<T> {
-    sum: Long,
-    squares: Long,
+    sum: ExactSum,
+    squares: ExactSum,
     count: u64,
     of: PhantomData<T>,
 }
@@ -314,7 +314,7 @@ impl<T: Exact> Monoid for Variance<T> {
     type Item = T;
 
     fn of(item: T) -> Self {
-        let sum = Long::of(item.units());
+        let sum = ExactSum::of(item.units());
         Variance { sum, squares: sum.square(), count: 1, of: PhantomData }
     }
 

@@ -14,13 +14,13 @@ use super::first_request::FirstRequest;
 use super::framing::Framing;
 use diptych_base::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
 use diptych_site::budget::Claim;
-use diptych_site::connection_places::Seat;
+use diptych_site::connection_places::HeldPlace;
 
 /// The activity counters of one connection. They are relaxed atomics: a check that misses the last
 /// update does no harm.
-pub(super) struct Pulse {
+pub(super) struct ConnectionActivity {
     /// The connection's seat among the places of the port.
-    pub(super) seat: Arc<Seat>,
+    pub(super) seat: Arc<HeldPlace>,
     /// Reads and writes that moved bytes.
     moved: AtomicU64,
     /// Requests being answered.
@@ -37,9 +37,9 @@ pub(super) struct Pulse {
     pub(super) closing: AtomicBool,
 }
 
-impl Pulse {
-    pub(super) fn new(seat: Arc<Seat>) -> Pulse {
-        Pulse {
+impl ConnectionActivity {
+    pub(super) fn new(seat: Arc<HeldPlace>) -> ConnectionActivity {
+        ConnectionActivity {
             seat,
             moved: AtomicU64::new(0),
             under_way: AtomicU32::new(0),
@@ -67,7 +67,7 @@ impl Pulse {
 
 /// The state of a connection at the last check.
 pub(super) struct Watch {
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     http2: bool,
     moved: u64,
     quiet_since: Instant,
@@ -75,7 +75,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(pulse: Arc<Pulse>, http2: bool) -> Watch {
+    pub(super) fn new(pulse: Arc<ConnectionActivity>, http2: bool) -> Watch {
         Watch { pulse, http2, moved: 0, quiet_since: Instant::now(), head_since: None }
     }
 
@@ -120,7 +120,7 @@ pub(super) struct CountedConnection<I> {
     before: BytesMut,
     /// The claim on the budget of requests for the bytes of `before`.
     claim: Option<Claim>,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     /// The scan of the current head; none for HTTP/2, whose heads are frames.
     framing: Option<Framing>,
     lingering: Option<(Instant, usize)>,
@@ -128,7 +128,11 @@ pub(super) struct CountedConnection<I> {
 
 impl<I> CountedConnection<I> {
     /// A connection of which `start` was already read.
-    pub(super) fn new(io: I, start: FirstRequest, pulse: Arc<Pulse>) -> CountedConnection<I> {
+    pub(super) fn new(
+        io: I,
+        start: FirstRequest,
+        pulse: Arc<ConnectionActivity>,
+    ) -> CountedConnection<I> {
         let framing = (!start.is_http2()).then(Framing::default);
         let FirstRequest { bytes: before, claim, .. } = start;
         CountedConnection { io, before, claim: Some(claim), pulse, framing, lingering: None }

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::activity::{CountedConnection, Pulse, Watch};
+use super::activity::{ConnectionActivity, CountedConnection, Watch};
 use super::first_request::FirstRequest;
 use super::service::ConnectionService;
 use super::{Shared, stopped};
@@ -20,7 +20,7 @@ use diptych_base::limits::{
     HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, LINGER_BYTES, LINGER_TIME, RETRY_AFTER,
     STOP_QUIET, WRITE_TIME,
 };
-use diptych_site::connection_places::Seat;
+use diptych_site::connection_places::HeldPlace;
 
 /// How often a connection is checked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,14 +58,14 @@ where
 }
 
 /// Serves requests until the client, a bound or the server's stop ends the connection.
-pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>, seat: &Arc<Seat>) -> Ended
+pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>, seat: &Arc<HeldPlace>) -> Ended
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(start) = start(&mut io, shared).await? else { return Ok(()) };
     let http2 = start.is_http2();
     seat.touch();
-    let pulse = Arc::new(Pulse::new(Arc::clone(seat)));
+    let pulse = Arc::new(ConnectionActivity::new(Arc::clone(seat)));
     let front = ConnectionService::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
     let io = TokioIo::new(CountedConnection::new(io, start, Arc::clone(&pulse)));
     if http2 {
@@ -174,7 +174,7 @@ fn plain_answer(status: &str, kind: &str, detail: &str) -> String {
 
 async fn watch<C: Serving>(
     connection: C,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     http2: bool,
     shared: &Arc<Shared>,
 ) -> Ended {

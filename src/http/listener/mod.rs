@@ -43,7 +43,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::fast_path::App;
 use diptych_base::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
 use diptych_site::bounds::Bounds;
-use diptych_site::connection_places::{ConnectionPlace, ConnectionPlaces, Seat};
+use diptych_site::connection_places::{ConnectionPlace, ConnectionPlaces, HeldPlace};
 
 /// The pause before accepting again after descriptors have run out.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -143,7 +143,11 @@ fn start(shared: &Arc<Shared>, stream: TcpStream, place: ConnectionPlace) {
     });
 }
 
-async fn converse(stream: TcpStream, shared: &Arc<Shared>, seat: &Arc<Seat>) -> Result<(), String> {
+async fn converse(
+    stream: TcpStream,
+    shared: &Arc<Shared>,
+    seat: &Arc<HeldPlace>,
+) -> Result<(), String> {
     let Some(acceptor) = &shared.tls else {
         return connection::serve(stream, shared, seat).await;
     };

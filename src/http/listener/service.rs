@@ -15,25 +15,29 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tower::Service;
 
-use super::activity::Pulse;
+use super::activity::ConnectionActivity;
 use super::body::{BodyRefusal, Bounded, Fate};
 use crate::App;
 use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
 use diptych_site::bounds::Bounds;
 use diptych_site::budget::{Claim, REQUESTS};
-use diptych_site::connection_places::Seat;
+use diptych_site::connection_places::HeldPlace;
 use diptych_site::problem::Problem;
 
 /// The service of one connection.
 #[derive(Clone)]
 pub(super) struct ConnectionService {
     app: App,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     bounds: Bounds,
 }
 
 impl ConnectionService {
-    pub(super) fn new(app: App, pulse: Arc<Pulse>, bounds: Bounds) -> ConnectionService {
+    pub(super) fn new(
+        app: App,
+        pulse: Arc<ConnectionActivity>,
+        bounds: Bounds,
+    ) -> ConnectionService {
         ConnectionService { app, pulse, bounds }
     }
 }
@@ -146,7 +150,7 @@ pub(super) struct AnswerFuture {
     state: State,
     fate: Option<Fate>,
     told: Option<Told>,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     limit: u64,
     /// The claim for the head, if it is large.
     claim: Option<Claim>,
@@ -249,11 +253,11 @@ fn full() -> Response<Body> {
 /// while the body goes on.
 struct Lasting {
     body: Body,
-    seat: Arc<Seat>,
+    seat: Arc<HeldPlace>,
 }
 
 impl Lasting {
-    fn keep(response: Response<Body>, pulse: &Pulse) -> Response<Body> {
+    fn keep(response: Response<Body>, pulse: &ConnectionActivity) -> Response<Body> {
         if response.body().size_hint().exact().is_some() {
             return response;
         }

@@ -1,7 +1,7 @@
 //! Room in the table: which producers are reduced to a digest, and which get their names back.
 
 use super::super::producer_mark::{ProducerMark, Trimmed};
-use super::super::silent_producers::Left;
+use super::super::silent_producers::SilentRecord;
 use super::{ProducerTable, Window};
 use diptych_base::limits;
 
@@ -114,7 +114,7 @@ impl ProducerTable {
             self.producers.remove(&one.id);
             self.remembered -= 1;
             self.name_bytes -= one.id.len();
-            self.silent.insert(&one.id, Left { next, last });
+            self.silent.insert(&one.id, SilentRecord { next, last });
         }
         Ok(())
     }
@@ -125,7 +125,7 @@ impl ProducerTable {
             return;
         }
         let mut window = Window::default();
-        if let Some(Left { next, last }) = self.silent.remove(id) {
+        if let Some(SilentRecord { next, last }) = self.silent.remove(id) {
             window = Window { next, appends: [last].into() };
             self.remembered += 1;
         }

@@ -41,7 +41,7 @@ use super::super::layout::{Dir, damaged, silent_name};
 use super::super::listed_file::{FileChecksum, check_len};
 use super::super::producer_mark::Remembered;
 use super::super::small_file::{check_version, u32_at, u64_at};
-use super::{IdDigest, Left};
+use super::{IdDigest, SilentRecord};
 use diptych_base::error::Result;
 use diptych_base::io::{File, Open};
 use diptych_base::time::Epoch;
@@ -86,7 +86,7 @@ impl SilentEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SilentProducer {
     pub digest: IdDigest,
-    pub left: Left,
+    pub left: SilentRecord,
 }
 
 impl SilentProducer {
@@ -105,7 +105,7 @@ impl SilentProducer {
         let last = Remembered { epoch, fingerprint: Fingerprint::new(u64_at(block, at + 32)) };
         SilentProducer {
             digest: IdDigest(digest),
-            left: Left { next: u64_at(block, at + 16), last },
+            left: SilentRecord { next: u64_at(block, at + 16), last },
         }
     }
 }

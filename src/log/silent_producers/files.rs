@@ -8,7 +8,7 @@
 
 use super::file::{SilentEntry, SilentFile, write};
 use super::merge::Merged;
-use super::{IdDigest, Left, RecentlySilent};
+use super::{IdDigest, RecentlySilent, SilentRecord};
 use crate::layout::Dir;
 use crate::small_file::{decode, encode};
 use diptych_base::error::Result;
@@ -49,7 +49,7 @@ impl SilentFiles {
     ///
     /// # Errors
     /// Damage of a block that has to be read; the disk's error.
-    pub(crate) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
+    pub(crate) fn get(&self, digest: IdDigest) -> Result<Option<SilentRecord>> {
         for file in self.0.iter().rev() {
             if let Some(left) = file.get(digest)? {
                 return Ok(Some(left));

@@ -6,7 +6,7 @@
 //! halving.
 
 use super::file::SilentFile;
-use super::{IdDigest, Left};
+use super::{IdDigest, SilentRecord};
 use diptych_base::error::Result;
 
 /// Guesses before halving.
@@ -17,7 +17,7 @@ impl SilentFile {
     ///
     /// # Errors
     /// Damage of a block that has to be read; the disk's error.
-    pub(super) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
+    pub(super) fn get(&self, digest: IdDigest) -> Result<Option<SilentRecord>> {
         let mut from = 0;
         let mut to = self.blocks();
         let mut low = 0;

@@ -3,13 +3,13 @@
 use std::collections::btree_map;
 
 use super::file::{SilentProducer, SilentProducers};
-use super::{IdDigest, Left, RecentlySilent};
+use super::{IdDigest, RecentlySilent, SilentRecord};
 use diptych_base::error::Result;
 
 /// A source of silent producers.
 #[derive(Debug)]
 enum Source {
-    Recent(btree_map::IntoIter<IdDigest, Left>),
+    Recent(btree_map::IntoIter<IdDigest, SilentRecord>),
     File(SilentProducers),
 }
 

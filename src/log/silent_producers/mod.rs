@@ -64,7 +64,7 @@ impl IdDigest {
 
 /// The remaining record of a silent producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct SilentRecord {
     /// The next sequence that is due.
     pub(super) next: u64,
     /// Its last append.
@@ -72,7 +72,7 @@ pub(super) struct Left {
 }
 
 /// Silent producers in memory, by digest.
-pub(super) type RecentlySilent = BTreeMap<IdDigest, Left>;
+pub(super) type RecentlySilent = BTreeMap<IdDigest, SilentRecord>;
 
 /// The silent producers of a log.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ pub(super) struct Silent {
     recent: RecentlySilent,
     /// The results of look-ups in files, until the next frame. A digest that is not here was not
     /// looked up.
-    recalled: HashMap<IdDigest, Option<Left>>,
+    recalled: HashMap<IdDigest, Option<SilentRecord>>,
     files: SilentFiles,
 }
 
@@ -129,7 +129,7 @@ impl Silent {
     }
 
     /// The record of a producer that was [recalled](Silent::recall).
-    pub(super) fn get(&self, id: &str) -> Option<Left> {
+    pub(super) fn get(&self, id: &str) -> Option<SilentRecord> {
         if self.is_empty() {
             return None;
         }
@@ -142,12 +142,12 @@ impl Silent {
         })
     }
 
-    pub(super) fn insert(&mut self, id: &str, left: Left) {
+    pub(super) fn insert(&mut self, id: &str, left: SilentRecord) {
         self.recent.insert(IdDigest::of(id), left);
     }
 
     /// Removes a producer that is named again; its name masks its records in files.
-    pub(super) fn remove(&mut self, id: &str) -> Option<Left> {
+    pub(super) fn remove(&mut self, id: &str) -> Option<SilentRecord> {
         if self.is_empty() {
             return None;
         }
@@ -180,7 +180,7 @@ impl Silent {
 
     /// The producers in memory as a state file stores them, sorted by digest.
     pub(super) fn store(&self) -> Vec<StoredSilent> {
-        let one = |(digest, left): (&IdDigest, &Left)| {
+        let one = |(digest, left): (&IdDigest, &SilentRecord)| {
             let fingerprint = left.last.fingerprint.map_or(0, Fingerprint::get);
             (*digest, left.next, left.last.epoch, fingerprint)
         };
@@ -200,7 +200,7 @@ impl Silent {
         }
         let one = |(digest, next, epoch, fingerprint)| {
             let last = Remembered { epoch, fingerprint: Fingerprint::new(fingerprint) };
-            (digest, Left { next, last })
+            (digest, SilentRecord { next, last })
         };
         Ok(Silent { recent: stored.into_iter().map(one).collect(), ..Silent::default() })
     }

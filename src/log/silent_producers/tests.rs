@@ -15,9 +15,9 @@ fn dir() -> (SimDisk, Dir) {
     (disk, dir)
 }
 
-fn left(next: u64) -> Left {
+fn left(next: u64) -> SilentRecord {
     let last = Remembered { epoch: next + 7, fingerprint: Fingerprint::new(next % 3) };
-    Left { next, last }
+    SilentRecord { next, last }
 }
 
 fn id(number: u64) -> String {

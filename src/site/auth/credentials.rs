@@ -108,7 +108,7 @@ impl Credentials {
     pub fn parse(text: &str) -> Result<Credentials> {
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
-            wrong(line, harmless(error.message()))
+            wrong(line, escaped(error.message()))
         })?;
         let at = |span: std::ops::Range<usize>| line_of(text, span.start);
         let mut found = Credentials::default();
@@ -213,7 +213,7 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// A parser's message, cut where it may repeat a value, which may be a secret.
-fn harmless(message: &str) -> &str {
+fn escaped(message: &str) -> &str {
     let known = ["unknown field", "missing field", "duplicate key"];
     if known.iter().any(|start| message.starts_with(start)) {
         return message;

@@ -134,14 +134,14 @@ pub trait Control: Send + Sync {
         &self,
         dataflow: &str,
         version: Option<&str>,
-        wanted: Wanted,
+        wanted: DeployRequest,
         turn: &Turn,
     ) -> Result<Deployed>;
 }
 
 /// The options of a requested deployment.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct DeployRequest {
     /// Compare, and leave the old version serving.
     pub diff_only: bool,
     /// The number of keys of each view whose rows are given where they differ.

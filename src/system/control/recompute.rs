@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::super::system::System;
-use super::{Control, Deployed, Rebuild, Stream, Turn, Wanted};
+use super::{Control, DeployRequest, Deployed, Rebuild, Stream, Turn};
 use crate::deploy::deploy;
-use crate::rebuild_queue::Desk;
+use crate::rebuild_queue::RebuildQueue;
 use crate::registry::{Current, Running};
 use crate::{Boundary, DeployOptions, Served};
 use diptych_base::error::{Error, Kind, Result};
@@ -21,7 +21,7 @@ use diptych_serving::{Index, Serving};
 /// The parts from which the control port is built.
 pub(crate) struct Parts {
     pub(crate) current: Arc<Current>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: Arc<RebuildQueue>,
     pub(crate) reader: Arc<Reader>,
     /// The workers of deployed versions.
     pub(crate) cluster: Cluster,
@@ -121,7 +121,7 @@ struct Recompute {
     /// All versions that may be deployed.
     definitions: Vec<Definition>,
     current: Arc<Current>,
-    desk: Arc<Desk>,
+    desk: Arc<RebuildQueue>,
     writer: Option<Arc<Writer>>,
     /// The workers of deployed versions.
     cluster: Cluster,
@@ -226,7 +226,7 @@ impl Control for Recompute {
         &self,
         dataflow: &str,
         version: Option<&str>,
-        wanted: Wanted,
+        wanted: DeployRequest,
         turn: &Turn,
     ) -> Result<Deployed> {
         let definition = self.choose(dataflow, version)?;

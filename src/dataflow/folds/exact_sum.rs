@@ -11,13 +11,13 @@ use crate::Wide;
 /// A sum that has more than 128 bits only in extreme cases. It is stored as an `i128` where it
 /// fits, as in older files; else after the least `i128`, which has no other meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Long(Wide);
+pub(super) struct ExactSum(Wide);
 
 const LONGER: i128 = i128::MIN;
 
-impl Long {
-    pub(super) fn of(number: i128) -> Long {
-        Long(number.into())
+impl ExactSum {
+    pub(super) fn of(number: i128) -> ExactSum {
+        ExactSum(number.into())
     }
 
     pub(super) fn wide(self) -> Wide {
@@ -32,18 +32,18 @@ impl Long {
         self.0.narrow()
     }
 
-    pub(super) fn add(&mut self, other: Long, times: i128) {
+    pub(super) fn add(&mut self, other: ExactSum, times: i128) {
         self.0.add(other.0, times);
     }
 
     /// The square, or the greatest representable number.
-    pub(super) fn square(self) -> Long {
+    pub(super) fn square(self) -> ExactSum {
         let square = self.get().checked_mul(self.get());
-        Long(Wide::of(square.unwrap_or(i256::MAX)))
+        ExactSum(Wide::of(square.unwrap_or(i256::MAX)))
     }
 
     /// Adds a number that is not negative, saturating at the greatest: the same in any order.
-    pub(super) fn grow(&mut self, other: Long) {
+    pub(super) fn grow(&mut self, other: ExactSum) {
         let sum = self.get().checked_add(other.get());
         self.0 = Wide::of(sum.unwrap_or(i256::MAX));
     }
@@ -58,13 +58,13 @@ impl Long {
     }
 }
 
-impl From<Wide> for Long {
-    fn from(wide: Wide) -> Long {
-        Long(wide)
+impl From<Wide> for ExactSum {
+    fn from(wide: Wide) -> ExactSum {
+        ExactSum(wide)
     }
 }
 
-impl Serialize for Long {
+impl Serialize for ExactSum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.narrow() {
             Some(number) if number != LONGER => serializer.serialize_i128(number),
@@ -78,22 +78,22 @@ impl Serialize for Long {
     }
 }
 
-impl<'de> Deserialize<'de> for Long {
+impl<'de> Deserialize<'de> for ExactSum {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Parts;
 
         impl<'de> Visitor<'de> for Parts {
-            type Value = Long;
+            type Value = ExactSum;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a sum")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Long, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<ExactSum, A::Error> {
                 let missing = || de::Error::custom("a sum ends early");
                 match parts.next_element()?.ok_or_else(missing)? {
-                    LONGER => Ok(Long(parts.next_element()?.ok_or_else(missing)?)),
-                    number => Ok(Long::of(number)),
+                    LONGER => Ok(ExactSum(parts.next_element()?.ok_or_else(missing)?)),
+                    number => Ok(ExactSum::of(number)),
                 }
             }
         }
@@ -108,8 +108,9 @@ mod tests {
 
     #[test]
     fn what_fits_is_written_as_ever_and_all_is_read() {
-        let most = Long::of(i128::MAX);
-        let mut sums = vec![Long::of(0), Long::of(-7), most, Long::of(i128::MIN), most.square()];
+        let most = ExactSum::of(i128::MAX);
+        let mut sums =
+            vec![ExactSum::of(0), ExactSum::of(-7), most, ExactSum::of(i128::MIN), most.square()];
         let mut more = most;
         more.add(most, 1 << 64);
         sums.push(more);
@@ -118,15 +119,16 @@ mod tests {
             if let Some(number) = sum.narrow().filter(|number| *number != i128::MIN) {
                 assert_eq!(bytes, bincode::serialize(&number).expect("written"));
             }
-            assert_eq!(bincode::deserialize::<Long>(&bytes).expect("read"), sum);
+            assert_eq!(bincode::deserialize::<ExactSum>(&bytes).expect("read"), sum);
         }
     }
 
     #[test]
     fn what_only_grows_ends_at_the_same_number_in_any_order() {
-        let numbers = [Long::of(3), Long::of(i128::MIN).square(), Long::of(i128::MAX).square()];
+        let numbers =
+            [ExactSum::of(3), ExactSum::of(i128::MIN).square(), ExactSum::of(i128::MAX).square()];
         let sum = |order: [usize; 6]| {
-            let mut sum = Long::default();
+            let mut sum = ExactSum::default();
             order.iter().for_each(|at| sum.grow(numbers[*at / 2]));
             sum
         };

@@ -14,9 +14,9 @@ const MICROS: Range<i64> = 0..31 * 24 * 60 * 60 * 1_000_000;
 /// Tells for each column whether all its values so far are times in January 1970; none before the
 /// first value.
 #[derive(Default)]
-pub(super) struct January(Vec<Option<bool>>);
+pub(super) struct WrongTimeUnit(Vec<Option<bool>>);
 
-impl January {
+impl WrongTimeUnit {
     /// Checks more rows of the same columns.
     pub(super) fn look(&mut self, rows: &RecordBatch) {
         self.0.resize(rows.num_columns(), None);

@@ -8,20 +8,20 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Escapes every character of `text` that acts on the terminal instead of being shown.
-pub fn harmless(text: &str) -> Cow<'_, str> {
+pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     // Writing to a string cannot fail.
-    let _ = fmt::Write::write_str(&mut Harmless(&mut shown), text);
+    let _ = fmt::Write::write_str(&mut Escaped(&mut shown), text);
     Cow::Owned(shown)
 }
 
-/// A writer that escapes its text as [`harmless`] does.
-pub struct Harmless<W>(pub W);
+/// A writer that escapes its text as [`escaped`] does.
+pub struct Escaped<W>(pub W);
 
-impl<W: fmt::Write> fmt::Write for Harmless<W> {
+impl<W: fmt::Write> fmt::Write for Escaped<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while let Some(at) = rest.find(acts) {
@@ -53,7 +53,7 @@ mod tests {
     fn what_acts_is_escaped_and_the_rest_is_as_it_was() {
         for plain in ["", "to be", "été 日本 🦀", "back\\slash \"quoted\" 'text'", "\u{fffd}\u{a0}"]
         {
-            assert!(matches!(harmless(plain), Cow::Borrowed(same) if same == plain), "{plain}");
+            assert!(matches!(escaped(plain), Cow::Borrowed(same) if same == plain), "{plain}");
         }
         for (text, shown) in [
             ("\u{1b}]0;owned\u{7}\u{1b}[31mred", "\\u{1b}]0;owned\\u{7}\\u{1b}[31mred"),
@@ -63,8 +63,8 @@ mod tests {
             ("\u{202e}gpj.exe\u{2069}", "\\u{202e}gpj.exe\\u{2069}"),
             ("a\u{2028}b", "a\\u{2028}b"),
         ] {
-            assert_eq!(harmless(text), shown);
-            assert_eq!(harmless(shown), shown, "once is enough");
+            assert_eq!(escaped(text), shown);
+            assert_eq!(escaped(shown), shown, "once is enough");
         }
     }
 }

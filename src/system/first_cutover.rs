@@ -14,18 +14,20 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Moves readers over from the first answers; dropping it leaves the remaining ones where they are.
 #[derive(Default)]
-pub(super) struct Relief {
+pub(super) struct FirstCutover {
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Relief {
+impl FirstCutover {
     /// Has each index serve, at once or when it has reached the frontier that readers have seen.
     ///
     /// # Errors
     /// When the thread that waits for it cannot be started.
-    pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
-        let mut relief = Relief::default();
+    pub(super) fn of<'a>(
+        flows: impl Iterator<Item = (&'a Running, &'a Index)>,
+    ) -> Result<FirstCutover> {
+        let mut relief = FirstCutover::default();
         for (running, index) in flows {
             let serving = Arc::clone(&running.serving);
             let index = index.clone();
@@ -42,7 +44,7 @@ impl Relief {
                     }
                 }
             };
-            let thread = std::thread::Builder::new().name("relief".into()).spawn(wait);
+            let thread = std::thread::Builder::new().name("first cutover".into()).spawn(wait);
             let failed = |error| Error::io("starting the thread that moves readers over", error);
             relief.threads.push(thread.map_err(failed)?);
         }
@@ -50,7 +52,7 @@ impl Relief {
     }
 }
 
-impl Drop for Relief {
+impl Drop for FirstCutover {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
