@@ -146,7 +146,7 @@ fn position(sql: &str, message: &str) -> Option<usize> {
 }
 
 /// Wraps an error of this project for `DataFusion`.
-pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
+pub(super) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
