@@ -98,9 +98,8 @@ fn files_of_the_glossary_exist() {
         for word in line.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/")) {
             named += 1;
             let folder = word.ends_with('/');
-            let exists = |file: &Source| match folder {
-                true => file.path.starts_with(word),
-                false => file.path == word,
+            let exists = |file: &Source| {
+                if folder { file.path.starts_with(word) } else { file.path == word }
             };
             if !all.iter().any(exists) {
                 objections.push(format!("{GLOSSARY}:{}: there is no {word}", index + 1));
