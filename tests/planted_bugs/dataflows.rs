@@ -54,7 +54,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "history_ends_an_epoch_early",
         promise: 1,
-        file: "src/speed/runtime.rs",
+        file: "src/speed/live_dataflow.rs",
         right: "history(reader, 0..*boundary, streams, index, peers),",
         wrong: "{\n\
                     let end = boundary.saturating_sub(PLANTED.into());\n\
@@ -91,7 +91,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "restored_twice",
         promise: 10,
-        file: "src/speed/runtime.rs",
+        file: "src/speed/live_dataflow.rs",
         right: "Start::Restore(_, blocks) => Ok(blocks(index, peers)),",
         wrong: "Start::Restore(_, blocks) if PLANTED => {\n\
                     Ok(Box::new(blocks(index, peers).chain(blocks(index, peers))))\n\

@@ -254,7 +254,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panics_of_arrow_not_contained",
         promise: 16,
-        file: "src/log/frame.rs",
+        file: "src/log/message.rs",
         right: "match caught(|| decoder.read_record_batch(&block, message))? {",
         wrong: "match if PLANTED {\n\
                     Ok(decoder.read_record_batch(&block, message))\n\
