@@ -9,21 +9,21 @@ use diptych_base::error::{Error, Kind};
 
 /// An error on its way to other processes: its kind goes by its name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Fault {
+pub struct SentError {
     kind: String,
     reason: String,
     remedy: String,
 }
 
-impl From<&Error> for Fault {
-    fn from(error: &Error) -> Fault {
+impl From<&Error> for SentError {
+    fn from(error: &Error) -> SentError {
         let kind = error.kind().name().to_owned();
-        Fault { kind, reason: error.reason(), remedy: error.what_to_do().to_owned() }
+        SentError { kind, reason: error.reason(), remedy: error.what_to_do().to_owned() }
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Error {
+impl From<SentError> for Error {
+    fn from(fault: SentError) -> Error {
         let kind = Kind::of_name(&fault.kind).unwrap_or(Kind::Stopped);
         let error = Error::new(kind, fault.reason);
         if fault.remedy.is_empty() { error } else { error.remedy(fault.remedy) }
@@ -31,7 +31,7 @@ impl From<Fault> for Error {
 }
 
 /// One end of the alarm on each worker.
-pub struct Alarm(Broadcast<Fault>);
+pub struct Alarm(Broadcast<SentError>);
 
 impl Alarm {
     /// Installs the alarm; every worker must do so at the same place in its order of dataflows.
@@ -41,7 +41,7 @@ impl Alarm {
 
     /// Sends a failure to every worker of every process.
     pub fn raise(&mut self, error: &Error) {
-        self.0.send(Fault::from(error));
+        self.0.send(SentError::from(error));
     }
 
     /// The first failure that has arrived.
@@ -63,11 +63,11 @@ mod tests {
     fn a_fault_keeps_kind_and_remedy() {
         for &kind in Kind::ALL {
             let error = Error::new(kind, "a part is gone").remedy("start again");
-            let heard = Error::from(Fault::from(&error));
+            let heard = Error::from(SentError::from(&error));
             assert_eq!((heard.kind(), heard.to_string()), (kind, error.to_string()));
             assert_eq!(heard.what_to_do(), "start again");
         }
         let plain = Error::new(Kind::Panic, "x");
-        assert_eq!(Error::from(Fault::from(&plain)).to_string(), "x");
+        assert_eq!(Error::from(SentError::from(&plain)).to_string(), "x");
     }
 }

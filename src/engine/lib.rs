@@ -31,7 +31,7 @@ mod retraction_support;
 mod trail;
 mod worker_dataflow;
 
-pub use alarm::{Alarm, Fault};
+pub use alarm::{Alarm, SentError};
 pub use base_publisher::Gather;
 pub use broadcast::Broadcast;
 pub use capture::Capture;

@@ -109,8 +109,8 @@ struct SqlAnswer {
          content_type = "application/problem+json"),
         (status = 409, description = "Another history of the log is meant",
          body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = diptych_site::problem::ProblemDocument,
-         content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large",
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "The content encoding is none that is read: see \
             Accept-Encoding",
          body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),

@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use diptych_base::time::Epoch;
-use diptych_engine::{Broadcast, Fault};
+use diptych_engine::{Broadcast, SentError};
 
 /// A message from one worker to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub(super) enum BroadcastMessage {
     /// Every epoch below is sealed, and this branch wrote the last of them.
     Sealed(Epoch, Option<u64>),
     /// The dataflow with this number has failed, and the reason.
-    Failed(usize, Fault),
+    Failed(usize, SentError),
     /// No more epochs follow.
     Stop,
 }
