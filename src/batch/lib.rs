@@ -88,7 +88,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
     let version = job.description.version.clone();
     let boundary = job.boundary;
     let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
-    let shift = Arc::new(Shift {
+    let run = Arc::new(SharedRun {
         job,
         capture,
         begun: OnceLock::new(),
@@ -96,12 +96,12 @@ pub fn run(job: Job) -> Result<BatchReport> {
         reason: Mutex::default(),
     });
     let workers = {
-        let shift = Arc::clone(&shift);
-        timely::execute(cluster.config(), move |worker| shift.work(worker))
+        let run = Arc::clone(&run);
+        timely::execute(cluster.config(), move |worker| run.work(worker))
             .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?
     };
     let outcomes: Vec<_> = workers.join().into_iter().collect();
-    if let Some(error) = shift.reason.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = run.reason.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
     }
     let mut reported = Vec::new();
@@ -109,12 +109,12 @@ pub fn run(job: Job) -> Result<BatchReport> {
         let messages = outcome.map_err(|_| Error::new(Kind::Stopped, "a batch worker is lost"))?;
         reported.extend(messages.into_iter().flatten());
     }
-    let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
+    let run = Arc::into_inner(run).unwrap_or_else(|| panic!("a worker outlived its thread"));
     if cluster.is_first() {
-        shift.job.writer.absorb(&reported)?;
+        run.job.writer.absorb(&reported)?;
         // A batch view derived from events that were erased meanwhile must not last.
-        shift.job.reader.check_history()?;
-        shift.job.writer.finish(shift.job.meta)?;
+        run.job.reader.check_history()?;
+        run.job.writer.finish(run.job.meta)?;
     }
     Ok(BatchReport {
         dataflow,
@@ -122,14 +122,14 @@ pub fn run(job: Job) -> Result<BatchReport> {
         boundary,
         from,
         rows: progress.rows(),
-        elapsed: shift.begun.get().map(Instant::elapsed).unwrap_or_default(),
+        elapsed: run.begun.get().map(Instant::elapsed).unwrap_or_default(),
         decoding: progress.decoding(),
         front: progress.front(),
     })
 }
 
 /// The state of a batch run that the workers of this process share.
-struct Shift {
+struct SharedRun {
     job: Job,
     capture: Arc<Capture>,
     /// The time when the first worker began: the processes are connected by then.
@@ -138,7 +138,7 @@ struct Shift {
     reason: Mutex<Option<Error>>,
 }
 
-impl Shift {
+impl SharedRun {
     /// Runs one worker from start to end. Worker 0 of process 0 gives back the workers' reports.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic(worker_of("the batch layer", [self.job.definition.name()].into_iter()));
@@ -159,7 +159,7 @@ impl Shift {
         watch(worker, |_| ());
         let several = job.cluster.processes() > 1;
         let mut alarm = several.then(|| Alarm::install(worker));
-        let all = self.labour(worker, alarm.as_ref());
+        let all = self.compute_or_fail(worker, alarm.as_ref());
         if let Some(mut alarm) = alarm.take() {
             if let Some(reason) = self.reason() {
                 alarm.raise(&reason);
@@ -171,7 +171,7 @@ impl Shift {
 
     /// Computes and writes one worker's part. Worker 0 of process 0 gives back the reports of the
     /// workers of several processes.
-    fn labour(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Option<Vec<Vec<u8>>> {
+    fn compute_or_fail(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Option<Vec<Vec<u8>>> {
         let mut reports = Reports::install(worker);
         match self.compute(worker, alarm) {
             Ok(Some(lane)) => {

@@ -20,7 +20,7 @@ use diptych_log::Reader;
 /// The running speed layer. Dropping it stops it.
 pub struct SpeedLayer {
     /// One group of workers for each dataflow; in several processes one for all.
-    crews: Vec<WorkerGroup>,
+    groups: Vec<WorkerGroup>,
     profile: Option<Arc<Profile>>,
 }
 
@@ -36,23 +36,24 @@ impl SpeedLayer {
         tail: impl Fn() -> Tail,
         profile: Option<Arc<Profile>>,
     ) -> Result<SpeedLayer> {
-        let teams = match cluster.processes() {
+        let sets = match cluster.processes() {
             1 => dataflows.into_iter().map(|dataflow| vec![dataflow]).collect(),
             _ => vec![dataflows],
         };
-        let crew = |team| WorkerGroup::start(cluster, team, reader, tail(), profile.clone());
-        let crews = teams.into_iter().map(crew).collect::<Result<Vec<_>>>()?;
-        Ok(SpeedLayer { crews, profile })
+        let group =
+            |dataflows| WorkerGroup::start(cluster, dataflows, reader, tail(), profile.clone());
+        let groups = sets.into_iter().map(group).collect::<Result<Vec<_>>>()?;
+        Ok(SpeedLayer { groups, profile })
     }
 
     /// No dataflow yet.
     pub fn none(profile: Option<Arc<Profile>>) -> SpeedLayer {
-        SpeedLayer { crews: Vec::new(), profile }
+        SpeedLayer { groups: Vec::new(), profile }
     }
 
     /// Adds what `other` keeps live; its dataflows are numbered after those that are here.
     pub fn join(&mut self, mut other: SpeedLayer) {
-        self.crews.append(&mut other.crews);
+        self.groups.append(&mut other.groups);
     }
 
     /// Stops feeding, lets the workers leave and waits for them, at most until `deadline`. What was
@@ -67,12 +68,12 @@ impl SpeedLayer {
     ///
     /// Errors when it has ended because the log could not be read.
     pub fn check(&self) -> Result<()> {
-        self.crews.iter().try_for_each(WorkerGroup::check)
+        self.groups.iter().try_for_each(WorkerGroup::check)
     }
 
     /// Waits until process 0 stops the workers of this one.
     pub fn wait(mut self) -> Result<()> {
-        self.crews.drain(..).try_for_each(WorkerGroup::wait)
+        self.groups.drain(..).try_for_each(WorkerGroup::wait)
     }
 
     /// Ends feeding: every worker of a dataflow has been given the same epochs, and goes on with
@@ -80,7 +81,7 @@ impl SpeedLayer {
     ///
     /// Errors when the log could not be read on the way.
     pub fn end_feeding(&mut self) -> Result<()> {
-        let ended = self.crews.iter_mut().map(WorkerGroup::end_feeding);
+        let ended = self.groups.iter_mut().map(WorkerGroup::end_feeding);
         ended.fold(Ok(()), Result::and)
     }
 
@@ -92,20 +93,20 @@ impl SpeedLayer {
     /// The first epoch that has not been given to every worker of the dataflow with this number;
     /// epochs below its boundary count as given. In a process alone.
     pub fn fed(&self, dataflow: usize) -> Epoch {
-        self.crews[dataflow].fed()
+        self.groups[dataflow].fed()
     }
 
     /// Has every worker of the dataflow with this number write its share of all accumulations, as
     /// they are when all fed epochs are published. Only after [`SpeedLayer::end_feeding`], and in a
     /// process alone.
     pub fn dump(&self, dataflow: usize, write: Write) -> Dumping {
-        self.crews[dataflow].dump(write)
+        self.groups[dataflow].dump(write)
     }
 
     fn halt(&mut self, deadline: Instant) -> Result<()> {
         let fed = self.end_feeding();
-        self.crews.iter().for_each(WorkerGroup::dismiss);
-        let halted = self.crews.iter_mut().map(|crew| crew.halt(deadline));
+        self.groups.iter().for_each(WorkerGroup::dismiss);
+        let halted = self.groups.iter_mut().map(|group| group.halt(deadline));
         halted.fold(fed, Result::and)
     }
 }

@@ -57,7 +57,7 @@ impl WorkerGroup {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..cluster.workers).map(|_| channel()).unzip();
         let over = Arc::<AtomicBool>::default();
-        let hire = Hire {
+        let setup = WorkerSetup {
             profile,
             dataflows,
             reader: Arc::clone(reader),
@@ -67,7 +67,7 @@ impl WorkerGroup {
             over: Arc::clone(&over),
             ready,
         };
-        let workers = timely::execute(cluster.config(), move |worker| hire.work(worker))
+        let workers = timely::execute(cluster.config(), move |worker| setup.work(worker))
             .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?;
         let mut threads = vec![None; cluster.workers];
         for _ in 0..cluster.workers {
@@ -191,7 +191,7 @@ fn join(workers: WorkerGuards<Result<()>>) -> Result<()> {
 type Started = (usize, Result<Thread>);
 
 /// The inputs that each worker thread needs to begin.
-struct Hire {
+struct WorkerSetup {
     profile: Option<Arc<Profile>>,
     dataflows: Vec<LiveDataflow>,
     reader: Arc<Reader>,
@@ -202,13 +202,13 @@ struct Hire {
     ready: Sender<Started>,
 }
 
-impl Hire {
+impl WorkerSetup {
     fn work(&self, worker: &mut Worker) -> Result<()> {
         let names = self.dataflows.iter().map(|dataflow| dataflow.definition.name());
         abort_on_panic(worker_of("the speed layer", names));
         let local = worker.index() % self.cluster.workers;
-        let hired = self.hire(worker, local);
-        let (mut live, outcome) = match hired {
+        let installed = self.install(worker, local);
+        let (mut live, outcome) = match installed {
             Ok(live) => (live, Ok(std::thread::current())),
             Err(error) => {
                 // Every worker compiles the same functions: all fail, and none waits for another.
@@ -265,7 +265,7 @@ impl Hire {
         Ok(LiveLane::new(lane, Arc::clone(&dataflow.status)))
     }
 
-    fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
+    fn install(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
         agree(worker, &self.cluster, &self.task())?;
         match &self.profile {
             Some(profile) => profile.watch(worker),
@@ -292,7 +292,7 @@ impl Hire {
             broadcast => {
                 let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
                 let Some(commands) = receivers[local].take() else {
-                    panic!("worker {local} was hired twice");
+                    panic!("worker {local} was set up twice");
                 };
                 let over = Arc::clone(&self.over);
                 let first = worker.index() == 0;

@@ -11,7 +11,7 @@ use diptych_log::Reader;
 /// Dataflows that answer from the files of batch views, until [`System::serve`] takes over.
 pub struct FirstAnswers {
     pub(super) current: Arc<Current>,
-    pub(super) desk: Arc<RebuildQueue>,
+    pub(super) queue: Arc<RebuildQueue>,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     pub(super) profiled: bool,

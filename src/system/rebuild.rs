@@ -57,7 +57,7 @@ impl Default for RebuildOptions {
 /// handle cancels their batch runs and ends them.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
-    desk: Arc<RebuildQueue>,
+    queue: Arc<RebuildQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -83,12 +83,12 @@ impl System {
             .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
         // Indexes that another part looks after.
         let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
-        served.desk.attend(true);
+        served.queue.attend(true);
         let keeper = Keeper {
             system: self.clone(),
             current: Arc::clone(&served.current),
             late: served.late.clone(),
-            desk: Arc::clone(&served.desk),
+            queue: Arc::clone(&served.queue),
             reader: Arc::clone(&served.reader),
             left_out,
             stop: Arc::clone(&stop),
@@ -99,17 +99,17 @@ impl System {
             .name("rebuild".into())
             .spawn(move || Arc::new(keeper).run())
             .map_err(|error| {
-                served.desk.attend(false);
+                served.queue.attend(false);
                 Error::io("starting the thread that rebuilds", error)
             })?;
-        Ok(Rebuilds { stop, desk: Arc::clone(&served.desk), thread: Some(thread) })
+        Ok(Rebuilds { stop, queue: Arc::clone(&served.queue), thread: Some(thread) })
     }
 }
 
 impl Drop for Rebuilds {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        self.desk.attend(false);
+        self.queue.attend(false);
         if let Some(thread) = self.thread.take() {
             // It waits for the others; one may be in a user's function. A panic there was reported
             // when it happened.
@@ -124,7 +124,7 @@ struct Keeper<T> {
     current: Arc<Current>,
     reader: Arc<Reader>,
     late: Option<LateWriter>,
-    desk: Arc<RebuildQueue>,
+    queue: Arc<RebuildQueue>,
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
     options: RebuildOptions,
@@ -145,12 +145,12 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
         while !self.stop.load(Ordering::Acquire) {
             self.meet(&mut attended);
             let known = |name: &str| attended.iter().any(|one| one.dataflow == name);
-            let ask = self.desk.next(self.options.look, |name| !known(name));
+            let ask = self.queue.next(self.options.look, |name| !known(name));
             let Some(ask) = ask else { continue };
             // It may have been deployed since.
             self.meet(&mut attended);
             if attended.iter().any(|one| one.dataflow == ask.dataflow) {
-                self.desk.put_back(ask);
+                self.queue.put_back(ask);
             } else {
                 let error = unknown(&ask.dataflow);
                 ask.answer(Err(error));
@@ -190,14 +190,14 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
         let mut flow = WatchedRun::new(running, &self.reader, &self.stop);
         while !self.stop.load(Ordering::Acquire) && !flow.index.is_retired() {
             self.recover(&mut flow);
-            for outcome in flow.look(&self.system, &self.options, &self.desk) {
+            for outcome in flow.look(&self.system, &self.options, &self.queue) {
                 self.report(flow.rebuilt(self.settle(&flow, outcome, self.options.accept)));
             }
             let name = &flow.description.name;
-            let Some(ask) = self.desk.next(self.options.look, |asked| asked == name) else {
+            let Some(ask) = self.queue.next(self.options.look, |asked| asked == name) else {
                 continue;
             };
-            let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
+            let outcome = flow.rebuild(&self.system, ask.accept, &self.queue);
             let outcome = self.settle(&flow, outcome, ask.accept || self.options.accept);
             self.report(flow.rebuilt(outcome.clone()));
             ask.answer(outcome);

@@ -74,9 +74,9 @@ impl WatchedRun {
         &mut self,
         system: &System,
         options: &RebuildOptions,
-        desk: &RebuildQueue,
+        queue: &RebuildQueue,
     ) -> Vec<Result<Rebuild>> {
-        let failed = self.make(system, options, desk).err().map(Err);
+        let failed = self.make(system, options, queue).err().map(Err);
         failed.into_iter().chain(self.take_up(system).transpose()).collect()
     }
 
@@ -100,7 +100,7 @@ impl WatchedRun {
         &mut self,
         system: &System,
         accept: bool,
-        desk: &RebuildQueue,
+        queue: &RebuildQueue,
     ) -> Result<Rebuild> {
         let upto = self.index.frontier();
         if upto == 0 || !self.index.base_checked()? {
@@ -117,7 +117,7 @@ impl WatchedRun {
         }
         if !there {
             self.batch(system, upto, false)?;
-            desk.note(&self.description.name, Ok(()));
+            queue.note(&self.description.name, Ok(()));
         }
         // Also when the served dataflow was fed in place up to here, and has no batch view.
         let Some(outcome) = self.swap(system, upto)? else {
@@ -151,12 +151,12 @@ impl WatchedRun {
         made.map(drop)
     }
 
-    /// Makes a checkpoint when one is due, and records its outcome at the desk.
+    /// Makes a checkpoint when one is due, and records its outcome at the queue of rebuilds.
     fn make(
         &mut self,
         system: &System,
         options: &RebuildOptions,
-        desk: &RebuildQueue,
+        queue: &RebuildQueue,
     ) -> Result<()> {
         let upto = self.index.frontier();
         if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
@@ -164,7 +164,7 @@ impl WatchedRun {
         }
         let identity = identity(&self.description);
         let newest = BatchView::boundaries(&*system.disk, &system.root, &identity);
-        let newest = newest.inspect_err(|error| desk.note(&self.description.name, Err(error)))?;
+        let newest = newest.inspect_err(|error| queue.note(&self.description.name, Err(error)))?;
         let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
         if from > 0 && self.pace.state == 0 {
             let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
@@ -187,7 +187,7 @@ impl WatchedRun {
             Err(error) => Err(error),
         };
         self.pace.end(made.is_err());
-        desk.note(&self.description.name, made.as_ref().copied());
+        queue.note(&self.description.name, made.as_ref().copied());
         made
     }
 

@@ -133,25 +133,25 @@ mod tests {
 
     #[test]
     fn who_asks_is_answered_refused_or_sent_away() {
-        let desk = RebuildQueue::default();
-        assert!(desk.ask("a", false).is_err_and(|error| error.is_conflict()), "nobody is there");
-        desk.attend(true);
+        let queue = RebuildQueue::default();
+        assert!(queue.ask("a", false).is_err_and(|error| error.is_conflict()), "nobody is there");
+        queue.attend(true);
         std::thread::scope(|scope| {
-            let one = scope.spawn(|| desk.ask("a", false));
+            let one = scope.spawn(|| queue.ask("a", false));
             let ask =
-                desk.next(Duration::from_secs(10), |name| name == "a").expect("somebody asks");
+                queue.next(Duration::from_secs(10), |name| name == "a").expect("somebody asks");
             assert_eq!(ask.dataflow, "a");
             ask.answer(Ok(Rebuild::Drift { boundary: 7, rows: Vec::new() }));
             let outcome = one.join().expect("no panic");
             assert!(matches!(outcome, Ok(Rebuild::Drift { boundary: 7, .. })));
             let left: Vec<_> =
-                (0..REBUILDS_WAITING_MAX).map(|_| scope.spawn(|| desk.ask("b", false))).collect();
-            while desk.lock().waiting.len() < REBUILDS_WAITING_MAX {
+                (0..REBUILDS_WAITING_MAX).map(|_| scope.spawn(|| queue.ask("b", false))).collect();
+            while queue.lock().waiting.len() < REBUILDS_WAITING_MAX {
                 std::thread::yield_now();
             }
-            let refused = desk.ask("b", false).expect_err("too many");
+            let refused = queue.ask("b", false).expect_err("too many");
             assert!(refused.to_string().contains("wait already"), "{refused}");
-            desk.attend(false);
+            queue.attend(false);
             for one in left {
                 let error = one.join().expect("no panic").expect_err("nobody is there any more");
                 assert!(error.to_string().contains("stops"), "{error}");
@@ -161,25 +161,25 @@ mod tests {
 
     #[test]
     fn each_thread_takes_what_is_asked_of_its_dataflow() {
-        let (desk, soon) = (RebuildQueue::default(), Duration::from_millis(1));
-        desk.attend(true);
+        let (queue, soon) = (RebuildQueue::default(), Duration::from_millis(1));
+        queue.attend(true);
         std::thread::scope(|scope| {
-            let asked = ["a", "b", "b"].map(|name| scope.spawn(|| desk.ask(name, false)));
-            while desk.lock().waiting.len() < asked.len() {
+            let asked = ["a", "b", "b"].map(|name| scope.spawn(|| queue.ask(name, false)));
+            while queue.lock().waiting.len() < asked.len() {
                 std::thread::yield_now();
             }
             for _ in 0..2 {
-                let ask = desk.next(soon, |name| name == "b").expect("of b");
+                let ask = queue.next(soon, |name| name == "b").expect("of b");
                 assert_eq!(ask.dataflow, "b");
                 ask.answer(Ok(Rebuild::Drift { boundary: 1, rows: Vec::new() }));
             }
-            assert!(desk.next(soon, |name| name == "b").is_none());
-            let other = desk.next(soon, |name| name != "b").expect("of a");
-            desk.put_back(other);
-            assert!(desk.next(soon, |name| name == "a").is_some(), "put back; dropped now");
-            desk.attend(false);
+            assert!(queue.next(soon, |name| name == "b").is_none());
+            let other = queue.next(soon, |name| name != "b").expect("of a");
+            queue.put_back(other);
+            assert!(queue.next(soon, |name| name == "a").is_some(), "put back; dropped now");
+            queue.attend(false);
             let begun = std::time::Instant::now();
-            assert!(desk.next(Duration::from_secs(60), |_| true).is_none());
+            assert!(queue.next(Duration::from_secs(60), |_| true).is_none());
             assert!(begun.elapsed() < Duration::from_secs(30), "not at once");
             let answers = asked.map(|one| one.join().expect("no panic").is_ok());
             assert_eq!(answers.iter().filter(|ok| **ok).count(), 2);

@@ -24,7 +24,7 @@ pub struct Served {
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     /// The queue of rebuild requests.
-    pub(super) desk: Arc<RebuildQueue>,
+    pub(super) queue: Arc<RebuildQueue>,
     /// The writer that is given later, or may be released.
     pub(super) late: Option<LateWriter>,
     /// The registry of the serving versions: those from the start, or deployed since.
@@ -158,7 +158,7 @@ impl Served {
             }
             self.check()?;
             if let Some(held) = running.status.held().filter(|held| epoch >= held.epoch)
-                && !self.desk.is_attended()
+                && !self.queue.is_attended()
             {
                 let remedy = "start again: it is recomputed; or call System::rebuild_under_readers";
                 return Err(Error::new(Kind::Conflict, held.to_string()).remedy(remedy));

@@ -77,11 +77,11 @@ impl System {
             cluster: options.cluster,
             late,
             current: Arc::default(),
-            desk: Arc::default(),
+            queue: Arc::default(),
             reliefs: Vec::new(),
         };
         if let Some(first) = options.relieves {
-            (served.current, served.desk) = first.all_begun();
+            (served.current, served.queue) = first.all_begun();
         }
         for Started { entries, running, live, relief } in started {
             served.entries.extend(entries);

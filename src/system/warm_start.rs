@@ -101,9 +101,9 @@ impl System {
         let current = Current::new(running);
         let turn = std::sync::Mutex::new(Some(current.turn()?));
         let cluster = Cluster::local(options.cluster.workers);
-        let desk = Arc::default();
+        let queue = Arc::default();
         let profiled = options.profiled;
-        Ok(FirstAnswers { current, desk, reader, cluster, profiled, turn })
+        Ok(FirstAnswers { current, queue, reader, cluster, profiled, turn })
     }
 
     /// An index of the newest batch view that can be opened, or an empty one.
@@ -182,7 +182,7 @@ impl FirstAnswers {
     ) -> Result<Controlled> {
         let parts = Parts {
             current: Arc::clone(&self.current),
-            desk: Arc::clone(&self.desk),
+            queue: Arc::clone(&self.queue),
             reader: Arc::clone(&self.reader),
             cluster: self.cluster.clone(),
             profiled: self.profiled,
@@ -198,6 +198,6 @@ impl FirstAnswers {
     /// All dataflows run: from now on some may be deployed.
     pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<RebuildQueue>) {
         *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
-        (Arc::clone(&self.current), Arc::clone(&self.desk))
+        (Arc::clone(&self.current), Arc::clone(&self.queue))
     }
 }

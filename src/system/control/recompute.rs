@@ -21,7 +21,7 @@ use diptych_serving::{Index, Serving};
 /// The parts from which the control port is built.
 pub(crate) struct Parts {
     pub(crate) current: Arc<Current>,
-    pub(crate) desk: Arc<RebuildQueue>,
+    pub(crate) queue: Arc<RebuildQueue>,
     pub(crate) reader: Arc<Reader>,
     /// The workers of deployed versions.
     pub(crate) cluster: Cluster,
@@ -64,7 +64,7 @@ impl System {
     ) -> Result<Controlled> {
         let parts = Parts {
             current: Arc::clone(&served.current),
-            desk: Arc::clone(&served.desk),
+            queue: Arc::clone(&served.queue),
             reader: Arc::clone(served.reader()),
             cluster: Cluster::local(served.cluster.workers),
             profiled: served.live.profile().is_some(),
@@ -79,7 +79,7 @@ impl System {
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
     ) -> Result<Controlled> {
-        let Parts { current, desk, reader, cluster, profiled } = parts;
+        let Parts { current, queue, reader, cluster, profiled } = parts;
         let mut dataflows = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
         for running in current.all() {
@@ -101,7 +101,7 @@ impl System {
         }
         let definitions = definitions.to_vec();
         let system = self.clone();
-        let control = Recompute { system, definitions, current, desk, writer, cluster, profiled };
+        let control = Recompute { system, definitions, current, queue, writer, cluster, profiled };
         Ok(Controlled { dataflows, streams, reader, control: Arc::new(control) })
     }
 }
@@ -121,7 +121,7 @@ struct Recompute {
     /// All versions that may be deployed.
     definitions: Vec<Definition>,
     current: Arc<Current>,
-    desk: Arc<RebuildQueue>,
+    queue: Arc<RebuildQueue>,
     writer: Option<Arc<Writer>>,
     /// The workers of deployed versions.
     cluster: Cluster,
@@ -195,7 +195,7 @@ impl Control for Recompute {
 
     fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
         self.current.get(dataflow)?;
-        self.desk.ask(dataflow, accept)
+        self.queue.ask(dataflow, accept)
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {
@@ -215,7 +215,7 @@ impl Control for Recompute {
     }
 
     fn checkpoint_failure(&self, dataflow: &str) -> Option<Error> {
-        self.desk.failure(dataflow)
+        self.queue.failure(dataflow)
     }
 
     fn space(&self) -> Result<Option<Space>> {
