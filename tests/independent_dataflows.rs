@@ -15,7 +15,7 @@ use diptych::system::{
 };
 use diptych::{Dataflow, System};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Events of the stream `slow` wait here while it is closed.
 struct Gate(AtomicBool);
