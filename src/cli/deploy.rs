@@ -297,7 +297,7 @@ fn compare_all(
         };
         match compare(remote, served, name, version, args) {
             Ok(one) => differs |= one,
-            Err(error) if (error.is_io() || error.is_timed_out()) && !args.diff_only => {
+            Err(error) if error.is_io() && !args.diff_only => {
                 tracing::warn!(
                     "{name}: the old process does not answer, nothing is compared: {error}"
                 );

@@ -19,6 +19,7 @@ use super::settings::PgSettings;
 use super::statements;
 use super::transaction::Transaction;
 use super::types::{self, PgField, oid};
+use diptych_base::error::Error;
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
 use diptych_site::budget::REQUESTS;
 use diptych_sql as sql;
@@ -136,7 +137,8 @@ impl PgSession {
             return Err(Failure::new("53400", message).hint("close or deallocate some"));
         }
         let mut claim = REQUESTS.claim();
-        claim.grow_to(prepared.bytes)?;
+        let full = |error: Error| Failure::new("53200", error.to_string());
+        claim.grow_to(prepared.bytes).map_err(full)?;
         let prepared = PgPrepared { _claim: Some(claim), ..prepared };
         self.statements.insert(name, Arc::new(prepared));
         Ok(())

@@ -73,6 +73,11 @@ impl Problem {
         self.status
     }
 
+    /// The name of its kind.
+    fn kind(&self) -> &str {
+        self.body.r#type.rsplit('#').next().unwrap_or_default()
+    }
+
     /// The problem document.
     pub fn body(&self) -> &ProblemDocument {
         &self.body
@@ -83,10 +88,8 @@ impl Problem {
     /// The same status, without the reason, and with the place to ask for more.
     #[must_use]
     pub fn without_reason(self) -> Problem {
-        let status = self.status();
-        let kind = if status == StatusCode::SERVICE_UNAVAILABLE { "stopped" } else { "input" };
         let detail = "who may read is told why (send `Authorization: Bearer TOKEN`)";
-        Problem::new(status, kind, detail.to_owned())
+        Problem::new(self.status(), self.kind(), detail.to_owned())
     }
 }
 

@@ -67,7 +67,7 @@ impl PendingReplay {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(replayed))) => Ok(Arc::clone(replayed)),
             Ok(Some(Err(error))) => Err(error.clone()),
-            _ => Err(Error::new(Kind::Cancelled, "the recomputation was given up")),
+            _ => Err(Error::new(Kind::Stopped, "the recomputation was given up")),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Run {
         let held = self.room().await.map_err(stopped)?;
         // One receiver is the table's.
         if self.done.receiver_count() <= 1 {
-            return Err(Error::new(Kind::Cancelled, "nobody waits for it any more"));
+            return Err(Error::new(Kind::Busy, "nobody waits for it any more"));
         }
         let control = Arc::clone(&self.control);
         let dataflow = self.dataflow.clone();

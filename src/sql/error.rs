@@ -37,7 +37,6 @@ impl std::error::Error for SqlError {}
 fn kind(sqlstate: &str) -> Kind {
     match (sqlstate, sqlstate.get(..2).unwrap_or_default()) {
         ("0A000", _) if cfg!(not(feature = "sql")) => Kind::Missing,
-        ("57014", _) => Kind::TimedOut,
         (_, class) => Kind::of_sqlstate(sqlstate).unwrap_or(match class {
             "53" => Kind::Busy,
             "57" => Kind::Stopped,

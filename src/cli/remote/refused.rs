@@ -43,9 +43,7 @@ pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
         ),
         _ => (error.to_string(), "is the server still running? look at what it says"),
     };
-    let waited = matches!(error, ureq::Error::Timeout(_));
-    let kind = if waited { Kind::TimedOut } else { Kind::Io };
-    Error::new(kind, format!("{base}: {what}")).remedy(remedy)
+    Error::new(Kind::Io, format!("{base}: {what}")).remedy(remedy)
 }
 
 const UNTRUSTED: &str =

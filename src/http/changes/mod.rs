@@ -65,10 +65,9 @@ async fn changes(
     site.flows[flow].serving.index().view(&view)?;
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
     let from = header.filter(|id| !id.is_empty()).or(query.one("from")?);
-    let place =
-        site.load.subscriptions.open().map_err(|error| {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", error.to_string())
-        })?;
+    let place = site.load.subscriptions.open().map_err(|error| {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, error.kind().name(), error.to_string())
+    })?;
     let next = match from {
         None => Next::Snapshot("no token was given".to_owned()),
         Some(from) => resumed(&site, flow, &view, from).await?,

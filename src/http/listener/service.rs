@@ -18,6 +18,7 @@ use tower::Service;
 use super::activity::ConnectionActivity;
 use super::body::{BodyRefusal, Bounded, Fate};
 use crate::App;
+use diptych_base::error::Kind;
 use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
 use diptych_site::bounds::Bounds;
 use diptych_site::budget::{Claim, REQUESTS};
@@ -246,7 +247,7 @@ const PROBES: [&str; 4] = ["/livez", "/readyz", "/healthz", "/metrics"];
 /// The answer on a connection for probes to a request that is not a probe.
 fn full() -> Response<Body> {
     let detail = "as many connections are open as are allowed (come back later)".to_owned();
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).into_response()
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Busy.name(), detail).into_response()
 }
 
 /// The body of an answer that has no known end, such as a subscription: its connection is not idle
