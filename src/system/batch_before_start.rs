@@ -4,6 +4,8 @@
 //! epochs at once. So a start with many epochs behind the newest batch view leaves a newer one
 //! first, and replays only the last epochs, so that subscribers of before a crash can resume.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::EpochSource;
 use super::system::System;
@@ -24,6 +26,8 @@ impl System {
     /// ends the whole batch run, and is then met by the replay, which answers up to the epoch
     /// before; a disk that is full or read-only keeps the older batch view.
     ///
+    /// Batch runs of several dataflows take their `turn`.
+    ///
     /// # Errors
     /// When the directory cannot be read.
     pub(super) fn catch_up(
@@ -31,6 +35,7 @@ impl System {
         definition: &Definition,
         options: &ServeOptions<'_>,
         end: Epoch,
+        turn: &Mutex<()>,
     ) -> Result<()> {
         let live = !matches!(options.source, EpochSource::Until(_));
         // With several processes each would make one.
@@ -59,6 +64,8 @@ impl System {
             incremental: true,
             ..BatchOptions::default()
         };
+        // The states of several would be in memory together.
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.batch(definition, &options) {
             Ok(_) => remove_old(self, &description),
             Err(error) => {

@@ -79,33 +79,50 @@ impl System {
         served.reader.check_history()?;
         let mut begun = Vec::new();
         let mut made = Vec::new();
+        let mut outcome = Ok(());
         for (number, entry) in served.entries.iter().enumerate().filter(|(_, one)| is_settled(one))
         {
             let boundary = served.live.fed(number).max(entry.boundary);
             if boundary == 0 || entry.status.stands() {
                 continue;
             }
-            match self.begin(served, entry, boundary)? {
-                Some(writer) => begun.push(Begun::new(served, number, boundary, writer)),
-                None => made.push(Checkpoint::of(entry, boundary, true)),
+            match self.begin(served, entry, boundary) {
+                Ok(Some(writer)) => begun.push(Begun::new(served, number, boundary, writer)),
+                Ok(None) => made.push(Checkpoint::of(entry, boundary, true)),
+                // The other dataflows have theirs made.
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
-        for Begun { number, boundary, writer, dumping } in begun {
-            let entry = &served.entries[number];
-            // The workers do not write a dataflow that has been held since then either.
-            if !dumping.finish(deadline)? || entry.status.stands() {
-                tracing::debug!("{}: no checkpoint, it is in an epoch", entry.description.name);
-                continue;
+        for one in begun {
+            match self.finish(served, one, deadline) {
+                Ok(some) => made.extend(some),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
-            write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
-            let writer = Arc::into_inner(writer)
-                .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
-            served.reader.check_history()?;
-            writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
-            remove_old(self, &entry.description)?;
-            made.push(Checkpoint::of(entry, boundary, false));
         }
-        Ok(made)
+        outcome.map(|()| made)
+    }
+
+    /// Finishes the batch view of a dataflow; none when it is in an epoch.
+    fn finish(
+        &self,
+        served: &Served,
+        begun: Begun,
+        deadline: Instant,
+    ) -> Result<Option<Checkpoint>> {
+        let Begun { number, boundary, writer, dumping } = begun;
+        let entry = &served.entries[number];
+        // The workers do not write a dataflow that has been held since then either.
+        if !dumping.finish(deadline)? || entry.status.stands() {
+            tracing::debug!("{}: no checkpoint, it is in an epoch", entry.description.name);
+            return Ok(None);
+        }
+        write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
+        let writer = Arc::into_inner(writer)
+            .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
+        served.reader.check_history()?;
+        writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
+        remove_old(self, &entry.description)?;
+        Ok(Some(Checkpoint::of(entry, boundary, false)))
     }
 
     /// Begins the batch view of a dataflow; none when there is nothing to write.

@@ -5,6 +5,7 @@
 //! pause between two makes them take a small part of the time. A checkpoint is an incremental batch
 //! run on a worker of its own and at a lower priority, so no epoch waits for it.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use diptych_base::error::{Error, Kind};
@@ -110,6 +111,44 @@ impl CheckpointPace {
     }
 }
 
+/// The checkpoints of all dataflows that are being made: together their state is bounded by
+/// [`CHECKPOINT_STATE_BYTES_MAX`], since each is in memory a second time meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct CheckpointsUnderWay(Mutex<u64>);
+
+/// The room of one checkpoint, until it is dropped.
+#[derive(Debug)]
+pub(super) struct CheckpointRoom {
+    all: Arc<CheckpointsUnderWay>,
+    bytes: u64,
+}
+
+impl CheckpointsUnderWay {
+    /// Room for a checkpoint of so many bytes; none as long as the others leave too little. One
+    /// alone always has room.
+    pub(super) fn begin(self: &Arc<Self>, bytes: u64) -> Option<CheckpointRoom> {
+        // One of unknown size counts, too.
+        let bytes = bytes.max(1);
+        let mut sum = self.lock();
+        let with = sum.saturating_add(bytes);
+        if *sum > 0 && with > CHECKPOINT_STATE_BYTES_MAX {
+            return None;
+        }
+        *sum = with;
+        Some(CheckpointRoom { all: Arc::clone(self), bytes })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for CheckpointRoom {
+    fn drop(&mut self) {
+        *self.all.lock() -= self.bytes;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +184,23 @@ mod tests {
         assert!(!young.is_due(Checkpoints::Never, none));
         assert!(young.is_due(Checkpoints::Every(second), none));
         assert!(!young.is_due(Checkpoints::Every(second * 100), none));
+    }
+
+    #[test]
+    fn checkpoints_under_way_are_bounded_together() {
+        let all = Arc::<CheckpointsUnderWay>::default();
+        let large = all.begin(CHECKPOINT_STATE_BYTES_MAX * 2).expect("one alone");
+        assert!(all.begin(0).is_none());
+        drop(large);
+        let half = CHECKPOINT_STATE_BYTES_MAX / 2;
+        let first = all.begin(half).expect("room");
+        let second = all.begin(half).expect("room");
+        assert!(all.begin(1).is_none());
+        drop(first);
+        assert!(all.begin(half + 1).is_none());
+        let third = all.begin(half).expect("room again");
+        drop((second, third));
+        assert_eq!(*all.lock(), 0);
     }
 
     #[test]

@@ -165,8 +165,8 @@ pub(super) fn accept(
     boundary: Epoch,
     writer: Option<Arc<Writer>>,
     stop: Arc<AtomicBool>,
+    _turn: Turn,
 ) -> Result<Epoch> {
-    let _turn = current.turn()?;
     let before = current.get(definition.name())?;
     if before.processes > 1 {
         let message = "a batch view cannot be accepted while several processes serve";

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::checkpoint_pace::Checkpoints;
+use super::checkpoint_pace::{Checkpoints, CheckpointsUnderWay};
 use super::deploy::accept;
 use super::rebuild_dataflow::WatchedRun;
 use super::rebuild_queue::RebuildQueue;
@@ -27,13 +27,14 @@ use super::registry::{Current, Running};
 use super::retraction_recovery::{RetractionRecovery, recover};
 use super::system::System;
 use super::{LateWriter, Served};
-use crate::control::Rebuild;
+use crate::control::{Rebuild, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, RECOVERY_RETRY, WORKERS_GRACE};
 use diptych_dataflow::Definition;
 use diptych_engine::ended_by;
 use diptych_log::Reader;
 use diptych_serving::Index;
+use diptych_speed::LaneStatus;
 
 /// The options for batch views while serving.
 #[derive(Clone, Debug)]
@@ -93,6 +94,7 @@ impl System {
             left_out,
             stop: Arc::clone(&stop),
             options,
+            under_way: Arc::default(),
             tell: Mutex::new(tell),
         };
         let thread = std::thread::Builder::new()
@@ -128,6 +130,7 @@ struct Keeper<T> {
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
     options: RebuildOptions,
+    under_way: Arc<CheckpointsUnderWay>,
     tell: Mutex<T>,
 }
 
@@ -135,6 +138,7 @@ struct Keeper<T> {
 struct Attended {
     dataflow: String,
     index: Index,
+    status: Arc<LaneStatus>,
     thread: JoinHandle<()>,
 }
 
@@ -162,20 +166,26 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
 
     /// Starts a thread for each version that serves now and has none.
     fn meet(self: &Arc<Self>, attended: &mut Vec<Attended>) {
-        // The thread of a version that does not serve any more ends by itself.
-        attended.retain(|one| !one.index.is_retired());
+        // The thread of a version that does not serve any more ends by itself, after the batch run
+        // that it is in. One that has panicked is replaced.
+        attended.retain(|one| !one.thread.is_finished());
         for running in self.current.all() {
             let index = Index::clone(&running.index());
-            let same = |other: &Index| other.is_same(&index);
-            if self.left_out.iter().any(same) || attended.iter().any(|one| same(&one.index)) {
+            let status = Arc::clone(&running.status);
+            // In a cutover, readers have the new index a moment before the registry has the rest.
+            let is_attended =
+                |one: &Attended| one.index.is_same(&index) && Arc::ptr_eq(&one.status, &status);
+            let left_out = self.left_out.iter().any(|other| other.is_same(&index));
+            if left_out || attended.iter().any(is_attended) {
                 continue;
             }
             let keeper = Arc::clone(self);
             let dataflow = running.name().to_owned();
-            let work = move || keeper.look_after(running);
+            let watched = index.clone();
+            let work = move || keeper.look_after(running, watched);
             let thread = std::thread::Builder::new().name(format!("rebuild {dataflow}"));
             match thread.spawn(work) {
-                Ok(thread) => attended.push(Attended { dataflow, index, thread }),
+                Ok(thread) => attended.push(Attended { dataflow, index, status, thread }),
                 // Tried again at the next look.
                 Err(error) => {
                     let error = Error::io("starting the thread that rebuilds", error);
@@ -186,10 +196,13 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     }
 
     /// Makes and takes up the batch views of one version, until another serves.
-    fn look_after(&self, running: Running) {
-        let mut flow = WatchedRun::new(running, &self.reader, &self.stop);
-        while !self.stop.load(Ordering::Acquire) && !flow.index.is_retired() {
+    fn look_after(&self, running: Running, index: Index) {
+        let mut flow = WatchedRun::new(running, index, &self.reader, &self.stop, &self.under_way);
+        while !self.is_over(&flow) {
             self.recover(&mut flow);
+            if self.is_over(&flow) {
+                break;
+            }
             for outcome in flow.look(&self.system, &self.options, &self.queue) {
                 self.report(flow.rebuilt(self.settle(&flow, outcome, self.options.accept)));
             }
@@ -197,10 +210,37 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
             let Some(ask) = self.queue.next(self.options.look, |asked| asked == name) else {
                 continue;
             };
+            if self.is_over(&flow) {
+                // The thread of the next version answers.
+                self.queue.put_back(ask);
+                break;
+            }
             let outcome = flow.rebuild(&self.system, ask.accept, &self.queue);
             let outcome = self.settle(&flow, outcome, ask.accept || self.options.accept);
             self.report(flow.rebuilt(outcome.clone()));
             ask.answer(outcome);
+        }
+    }
+
+    /// Whether serving ends, or another version of the dataflow serves.
+    fn is_over(&self, flow: &WatchedRun) -> bool {
+        let running = self.current.find(&flow.description.name);
+        let serves = running.is_some_and(|running| Arc::ptr_eq(&running.status, &flow.status));
+        self.stop.load(Ordering::Acquire) || flow.index.is_retired() || !serves
+    }
+
+    /// Waits until no version is being deployed.
+    ///
+    /// # Errors
+    /// When serving ends before.
+    fn turn(&self) -> Result<Turn> {
+        loop {
+            match self.current.turn() {
+                Err(error) if error.is_conflict() && !self.stop.load(Ordering::Acquire) => {
+                    std::thread::sleep(self.options.look);
+                }
+                turn => return turn,
+            }
         }
     }
 
@@ -212,7 +252,9 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
                 let system = &self.system;
                 let current = &self.current;
                 let stop = Arc::clone(&self.stop);
-                let frontier = accept(system, current, &flow.definition, boundary, writer, stop)?;
+                let turn = self.turn()?;
+                let definition = &flow.definition;
+                let frontier = accept(system, current, definition, boundary, writer, stop, turn)?;
                 Ok(Rebuild::Accepted { boundary, frontier, rows })
             }
             outcome => outcome,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints};
+use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints, CheckpointsUnderWay};
 use super::compatibility::check_log;
 use super::diff::contents;
 use super::rebuild_queue::RebuildQueue;
@@ -45,15 +45,18 @@ pub(super) struct WatchedRun {
     pace: CheckpointPace,
     /// Cancels batch runs when it becomes true.
     stop: Arc<AtomicBool>,
+    /// The checkpoints of all dataflows that are being made.
+    under_way: Arc<CheckpointsUnderWay>,
 }
 
 impl WatchedRun {
     pub(super) fn new(
         running: Running,
+        index: Index,
         reader: &Arc<Reader>,
         stop: &Arc<AtomicBool>,
+        under_way: &Arc<CheckpointsUnderWay>,
     ) -> WatchedRun {
-        let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
         WatchedRun {
             definition,
@@ -67,6 +70,7 @@ impl WatchedRun {
             told: false,
             pace: CheckpointPace::new(),
             stop: Arc::clone(stop),
+            under_way: Arc::clone(under_way),
         }
     }
 
@@ -179,6 +183,10 @@ impl WatchedRun {
         if !self.pace.is_due(options.checkpoints, behind) || !self.index.base_checked()? {
             return Ok(());
         }
+        let Some(_room) = self.under_way.begin(self.pace.state) else {
+            // Due at a later look, when the others are made.
+            return Ok(());
+        };
         self.pace.begin();
         let made = match self.batch(system, upto, true) {
             Ok(()) => remove_old(system, &self.description),

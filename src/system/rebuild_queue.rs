@@ -23,8 +23,8 @@ pub(super) struct RebuildQueue {
 #[derive(Default)]
 struct Asks {
     waiting: VecDeque<Ask>,
-    /// Some thread answers.
-    attended: bool,
+    /// How many keepers have rebuilds made.
+    attended: usize,
 }
 
 /// A batch view that is to be made from all events.
@@ -62,12 +62,14 @@ impl RebuildQueue {
 
     fn add(&self, ask: Ask) -> Result<()> {
         let mut asks = self.lock();
-        if !asks.attended {
+        if asks.attended == 0 {
             let error = Error::new(Kind::Conflict, "nobody makes batch views in this process");
             return Err(error.remedy("call System::rebuild_under_readers, as `serve` does"));
         }
-        if asks.waiting.len() >= REBUILDS_WAITING_MAX {
-            let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
+        let of_it = asks.waiting.iter().filter(|other| other.dataflow == ask.dataflow);
+        if of_it.count() >= REBUILDS_WAITING_MAX {
+            let message =
+                format!("{REBUILDS_WAITING_MAX} rebuilds of {:?} wait already", ask.dataflow);
             return Err(Error::new(Kind::Busy, message).remedy("retry when one is done"));
         }
         asks.waiting.push_back(ask);
@@ -77,8 +79,12 @@ impl RebuildQueue {
 
     /// Puts back what another thread is to answer.
     pub(super) fn put_back(&self, ask: Ask) {
-        self.lock().waiting.push_front(ask);
-        self.changed.notify_all();
+        let mut asks = self.lock();
+        // When no rebuild is made any more, the caller is told so.
+        if asks.attended > 0 {
+            asks.waiting.push_front(ask);
+            self.changed.notify_all();
+        }
     }
 
     /// A batch view of a dataflow was left, or could not be.
@@ -97,14 +103,15 @@ impl RebuildQueue {
     }
 
     pub(super) fn is_attended(&self) -> bool {
-        self.lock().attended
+        self.lock().attended > 0
     }
 
-    /// Rebuilds are made from now on; or none is any more, and those that wait are told so.
+    /// One more keeper has rebuilds made from now on, or one does not any more. After the last the
+    /// callers that wait are told so.
     pub(super) fn attend(&self, attended: bool) {
         let mut asks = self.lock();
-        asks.attended = attended;
-        if !attended {
+        asks.attended = if attended { asks.attended + 1 } else { asks.attended - 1 };
+        if asks.attended == 0 {
             asks.waiting.clear();
         }
         self.changed.notify_all();
@@ -114,7 +121,7 @@ impl RebuildQueue {
     /// this time, and at once when none is made any more.
     pub(super) fn next(&self, patience: Duration, mine: impl Fn(&str) -> bool) -> Option<Ask> {
         let first = |asks: &Asks| asks.waiting.iter().position(|ask| mine(&ask.dataflow));
-        let waits = |asks: &mut Asks| asks.attended && first(asks).is_none();
+        let waits = |asks: &mut Asks| asks.attended > 0 && first(asks).is_none();
         let waited = self.changed.wait_timeout_while(self.lock(), patience, waits);
         let (mut asks, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let first = first(&asks)?;

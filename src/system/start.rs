@@ -1,6 +1,6 @@
 //! The start of the speed layer: where each dataflow begins, and who answers from then on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::compatibility::{check_log, check_types};
 use super::first_cutover::FirstCutover;
@@ -60,7 +60,9 @@ impl System {
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
         let reader = self.reader()?;
         let profile = options.profiled.then(Arc::<Profile>::default);
-        let start = |group: &&[Definition]| self.start(group, &options, &reader, profile.clone());
+        let turn = Mutex::new(());
+        let start =
+            |group: &&[Definition]| self.start(group, &options, &reader, profile.clone(), &turn);
         let groups: Vec<_> = match options.cluster.processes() {
             1 => definitions.chunks(1).collect(),
             _ => vec![definitions],
@@ -100,9 +102,10 @@ impl System {
         options: &ServeOptions<'_>,
         reader: &Arc<Reader>,
         profile: Option<Arc<Profile>>,
+        turn: &Mutex<()>,
     ) -> Result<Started> {
         for definition in definitions {
-            self.catch_up(definition, options, reader.upper()?)?;
+            self.catch_up(definition, options, reader.upper()?, turn)?;
         }
         let end = match options.source {
             EpochSource::Directory | EpochSource::Join(_) => reader.upper()?,
