@@ -153,9 +153,9 @@ pub mod servers {
 ///
 /// ```
 /// use diptych::arrow::RecordBatch;
-/// use diptych::event::Append as _;
+/// use diptych::event::EventAppender as _;
 /// use dataflows::Line;
-/// use diptych::{Event};
+/// use diptych::Event;
 ///
 /// let mut lines = <Line as Event>::Appender::default();
 /// lines.push(&Line { text: "to be".to_owned() });
