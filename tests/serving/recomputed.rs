@@ -41,7 +41,9 @@ fn replays_are_queued_capped_and_shared() {
                     let status = subscriber.follow(&url, u64::MAX, |one| one.upper() >= 300);
                     (status, subscriber)
                 });
-                std::thread::sleep(Duration::from_millis(50));
+                let counts = || local.site.load.replays.counts();
+                let queued = || counts().running + counts().waiting > number as usize;
+                wait_for("its replay is queued", queued);
                 follower
             })
             .collect();
