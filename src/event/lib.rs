@@ -6,7 +6,7 @@
 //! `&str` into the batch and nothing is allocated.
 //!
 //! ```
-//! use diptych::event::{Append, Event, Timestamp};
+//! use diptych::event::{Event, EventAppender, Timestamp};
 //!
 //! #[derive(Event, Debug, Clone, PartialEq)]
 //! struct Tweet {
