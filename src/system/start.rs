@@ -89,7 +89,10 @@ impl System {
             served.entries.extend(entries);
             served.live.join(live);
             served.reliefs.push(relief);
-            running.into_iter().for_each(|one| served.current.begin(one));
+            // What answered first has them already, and from here on a newer version may serve.
+            if options.relieves.is_none() {
+                running.into_iter().for_each(|one| served.current.begin(one));
+            }
         }
         Ok(served)
     }
