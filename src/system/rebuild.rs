@@ -224,8 +224,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
 
     /// Whether serving ends, or another version of the dataflow serves.
     fn is_over(&self, flow: &WatchedRun) -> bool {
-        let running = self.current.find(&flow.description.name);
-        let serves = running.is_some_and(|running| Arc::ptr_eq(&running.status, &flow.status));
+        let serves = self.current.has_status(&flow.description.name, &flow.status);
         self.stop.load(Ordering::Acquire) || flow.index.is_retired() || !serves
     }
 

@@ -74,6 +74,12 @@ impl Current {
         lock(&self.running).iter().find(|one| one.name() == dataflow).cloned()
     }
 
+    /// Whether the version of a dataflow that serves is the one with this status.
+    pub(super) fn has_status(&self, dataflow: &str, status: &Arc<LaneStatus>) -> bool {
+        let all = lock(&self.running);
+        all.iter().any(|one| one.name() == dataflow && Arc::ptr_eq(&one.status, status))
+    }
+
     /// The version of a dataflow that serves.
     ///
     /// # Errors
