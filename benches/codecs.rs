@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use diptych::event::{Event, EventAppender};
-use diptych::scratch::{Encoded, Scratch};
+use diptych::scratch::{BincodeRows, Scratch};
 
 #[derive(Event, Clone, Debug)]
 struct Visit {
@@ -83,9 +83,9 @@ fn arrow() -> Measured {
 }
 
 fn main() {
-    let mut table = vec![("bincode, owned", best(scratch::<Encoded<Row>>))];
+    let mut table = vec![("bincode, owned", best(scratch::<BincodeRows<Row>>))];
     #[cfg(feature = "abomonation")]
-    table.push(("abomonation, in place", best(scratch::<diptych::scratch::InPlace<Row>>)));
+    table.push(("abomonation, in place", best(scratch::<diptych::scratch::AbomonationRows<Row>>)));
     table.push(("Arrow, in place", best(arrow)));
     println!("| {ROWS} rows | encode ms | decode and sum ms | MB |");
     println!("|---|---|---|---|");

@@ -26,7 +26,7 @@ use diptych_log::Writer;
 use diptych_servers::{Listeners, TakeoverResponder};
 use diptych_serving::{Index, Read, same_columns, view_diffs};
 use diptych_site::NAME_LEN;
-use diptych_system::{BatchOptions, LateWriter, ServeOptions, Served, System};
+use diptych_system::{BatchOptions, ServeOptions, Served, System, WriterSlot};
 
 /// How long the old process may take to find this one, and to pass its sockets.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let versions = served_there(&remote, &definitions)?;
     let system = args.serve.data.system();
     signal::watch()?;
-    let late = LateWriter::new();
+    let late = WriterSlot::new();
     let served = prepare(&system, &definitions, &late, args)?;
     let differs = compare_all(&remote, &served, &definitions, &versions, args)?;
     if args.diff_only {
@@ -175,7 +175,7 @@ fn served_there(remote: &Remote, definitions: &[Definition]) -> Result<Vec<(Stri
 fn prepare(
     system: &System,
     definitions: &[Definition],
-    late: &LateWriter,
+    late: &WriterSlot,
     args: &DeployArgs,
 ) -> Result<Served> {
     let cluster = args.serve.cluster.cluster()?;
@@ -196,7 +196,7 @@ fn prepare(
             Err(error) => return Err(error),
         }
     }
-    let options = ServeOptions::default().cluster(cluster).profiled(true).late_writer(late);
+    let options = ServeOptions::default().cluster(cluster).profiled(true).writer_slot(late);
     let served = system.serve(definitions, options)?;
     catch_up(&served, upper, DEPLOY_CATCH_UP)?;
     for definition in definitions {

@@ -23,8 +23,8 @@ use diptych_row::ByteRange;
 use diptych_servers::Listeners;
 use diptych_site::Site;
 use diptych_system::{
-    Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
-    Verifications,
+    Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System, Verifications,
+    WriterSlot,
 };
 
 /// How often the status line is printed.
@@ -70,10 +70,10 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }
-    let late = LateWriter::new();
+    let late = WriterSlot::new();
     if let Some(writer) = &writer {
         late.give(writer);
-        options = options.late_writer(&late);
+        options = options.writer_slot(&late);
     }
     // Older answers from files, before anything is loaded.
     let answers = args.servers.any() && !args.cluster.is_member();

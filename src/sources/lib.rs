@@ -43,6 +43,7 @@
 //! In JSON a number may also be a string. An empty CSV cell is null where the column allows it, the
 //! empty text in a column of text, and otherwise an error; so is a missing key in a JSON object.
 
+mod append_events;
 mod bad_record;
 mod body;
 mod column_writers;
@@ -62,13 +63,13 @@ mod options;
 mod positions;
 mod predicate;
 mod prefixes;
-mod same;
 mod select;
 mod sink;
-mod typed;
 mod unknown;
+mod value_equality;
 mod wrong_time_unit;
 
+pub use append_events::append;
 pub use body::{Parsed, Spelling, parse};
 pub use envelope::parse_streams;
 pub use follow::follow;
@@ -80,5 +81,4 @@ pub use options::{
 pub use predicate::Conditions;
 pub use select::{choose, texts};
 pub use sink::AppendTo;
-pub use typed::append;
 pub use unknown::OnUnknown;

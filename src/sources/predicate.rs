@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use serde::de::IgnoredAny;
 
 use super::column_writers::writer;
-use super::same::equal;
+use super::value_equality::equal;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::ReadAs;
 use diptych_log::{Chooser, StreamSummary};

@@ -18,7 +18,7 @@ use super::checkpoint::remove_old;
 use super::deploy_compatibility::check;
 use super::registry::{Current, Running};
 use super::system::System;
-use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served};
+use super::{BatchOptions, Boundary, ServeOptions, Served, WriterSlot};
 use crate::control::{Deployed, Stream, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
@@ -204,7 +204,7 @@ pub(super) fn accept(
 pub(super) struct Candidate {
     served: Served,
     index: Index,
-    late: Option<LateWriter>,
+    late: Option<WriterSlot>,
 }
 
 /// A failed candidate and its error.
@@ -252,14 +252,14 @@ impl Candidate {
         start: Boundary,
         options: &DeployOptions,
     ) -> Result<Candidate> {
-        let late = options.writer.is_some().then(LateWriter::new);
+        let late = options.writer.is_some().then(WriterSlot::new);
         let mut serve = ServeOptions::default()
             .cluster(options.cluster.clone())
             .boundary(start)
             .index(options.index.clone())
             .profiled(options.profiled);
         if let Some(late) = &late {
-            serve = serve.late_writer(late);
+            serve = serve.writer_slot(late);
         }
         let served = system.serve(std::slice::from_ref(definition), serve)?;
         let index = served.index(definition.name())?;

@@ -20,7 +20,6 @@ mod erase;
 mod first_answers;
 mod first_cutover;
 mod identity;
-mod late_writer;
 mod options;
 mod rebuild;
 mod rebuild_dataflow;
@@ -37,6 +36,7 @@ mod system;
 mod time_travel;
 mod verify;
 mod warm_start;
+mod writer_slot;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
@@ -49,13 +49,13 @@ pub use diff::diff;
 pub use diptych_serving::{KeyDiff, ViewDiff};
 pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use first_answers::FirstAnswers;
-pub use late_writer::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds};
 pub use rebuilt::Rebuilt;
 pub use served::Served;
 pub use time_travel::{AnsweredBy, Past};
 pub use verify::{Verification, Verifications};
+pub use writer_slot::WriterSlot;
 
 use std::sync::atomic::AtomicBool;
 

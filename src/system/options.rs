@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::first_answers::FirstAnswers;
-use super::late_writer::LateWriter;
+use super::writer_slot::WriterSlot;
 use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::Writer;
@@ -49,7 +49,7 @@ pub(super) enum EpochSource<'w> {
     /// From the directory, up to this epoch.
     Until(Epoch),
     /// From the directory, and from the writer in this process once it is given.
-    Join(LateWriter),
+    Join(WriterSlot),
 }
 
 /// The options of serving.
@@ -88,7 +88,7 @@ impl<'w> ServeOptions<'w> {
 
     /// Follows the directory until `writer` is given.
     #[must_use]
-    pub fn late_writer(mut self, writer: &LateWriter) -> Self {
+    pub fn writer_slot(mut self, writer: &WriterSlot) -> Self {
         self.source = EpochSource::Join(writer.clone());
         self
     }

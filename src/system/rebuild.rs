@@ -26,7 +26,7 @@ use super::rebuilt::Rebuilt;
 use super::registry::{Current, Running};
 use super::retraction_recovery::{RetractionRecovery, recover};
 use super::system::System;
-use super::{LateWriter, Served};
+use super::{Served, WriterSlot};
 use crate::control::{Rebuild, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, RECOVERY_RETRY, WORKERS_GRACE};
@@ -125,7 +125,7 @@ struct Keeper<T> {
     system: System,
     current: Arc<Current>,
     reader: Arc<Reader>,
-    late: Option<LateWriter>,
+    late: Option<WriterSlot>,
     queue: Arc<RebuildQueue>,
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
@@ -247,7 +247,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     fn settle(&self, flow: &WatchedRun, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
         match outcome {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
-                let writer = self.late.as_ref().and_then(LateWriter::writer);
+                let writer = self.late.as_ref().and_then(WriterSlot::writer);
                 let system = &self.system;
                 let current = &self.current;
                 let stop = Arc::clone(&self.stop);
@@ -273,7 +273,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
             self.report(Rebuilt::Recovering { dataflow, because });
         }
         let dataflow = flow.description.name.clone();
-        let writer = self.late.as_ref().and_then(LateWriter::writer);
+        let writer = self.late.as_ref().and_then(WriterSlot::writer);
         match recover(&self.system, &self.current, &dataflow, writer, &self.stop) {
             // A deployment is under way: try again at the next look.
             Ok(None) => {}

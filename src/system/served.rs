@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::first_cutover::FirstCutover;
-use super::late_writer::LateWriter;
 use super::rebuild_queue::RebuildQueue;
 use super::registry::Current;
+use super::writer_slot::WriterSlot;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
@@ -26,7 +26,7 @@ pub struct Served {
     /// The queue of rebuild requests.
     pub(super) queue: Arc<RebuildQueue>,
     /// The writer that is given later, or may be released.
-    pub(super) late: Option<LateWriter>,
+    pub(super) late: Option<WriterSlot>,
     /// The registry of the serving versions: those from the start, or deployed since.
     pub(super) current: Arc<Current>,
     /// Move readers over from what answered first.
@@ -187,7 +187,7 @@ impl Served {
     /// Releases the writer, which is about to close. Events that other processes then append are
     /// read from the directory.
     pub fn release_writer(&self) {
-        self.late.iter().for_each(LateWriter::release);
+        self.late.iter().for_each(WriterSlot::release);
         self.current.each_deployed(Served::release_writer);
     }
 

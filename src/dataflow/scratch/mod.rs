@@ -3,21 +3,22 @@
 //! A [`Scratch`] takes rows and holds them as one block of bytes until they are read again. There
 //! are two codecs:
 //!
-//! - [`Encoded`], always available: bincode, for any serde type. Safe; reading decodes each row.
-//! - `InPlace`, with the cargo feature `abomonation`: the bytes *are* the rows. Reading repairs the
-//!   pointers and borrows; measured five times cheaper than decoding (`cargo bench --bench
-//!   codecs`), as cheap as Arrow read in place.
+//! - [`BincodeRows`], always available: bincode, for any serde type. Safe; each read decodes each
+//!   row.
+//! - `AbomonationRows`, with the cargo feature `abomonation`: the bytes *are* the rows. Reading
+//!   repairs the pointers and borrows; measured five times cheaper than decoding (`cargo bench
+//!   --bench codecs`), as cheap as Arrow read in place.
 //!
 //! ```
-//! use diptych::scratch::{Encoded, Scratch};
+//! use diptych::scratch::{BincodeRows, Scratch};
 //! let rows = vec![(1u64, "one".to_string()), (2, "two".to_string())];
-//! let mut block = Encoded::of(rows);
+//! let mut block = BincodeRows::of(rows);
 //! let mut total = 0;
 //! block.for_each(|(n, text)| total += *n as usize + text.len());
 //! assert_eq!(total, 9);
 //! ```
 //!
-//! # Why `InPlace` is off by default
+//! # Why `AbomonationRows` is off by default
 //! abomonation copies the memory of a value and, to read it, trusts the copied bytes
 //! (RUSTSEC-2021-0120). The dangers, and the measures against them:
 //!
@@ -40,13 +41,13 @@
 //! Keys of a user's function are also arbitrary types, which `Flat` refuses. The module is for
 //! dataflows that hold plain data between epochs, and to keep the comparison of codecs honest.
 
-mod encoded;
 #[cfg(feature = "abomonation")]
-mod in_place;
+mod abomonation_rows;
+mod bincode_rows;
 
-pub use encoded::Encoded;
 #[cfg(feature = "abomonation")]
-pub use in_place::{Flat, InPlace};
+pub use abomonation_rows::{AbomonationRows, Flat};
+pub use bincode_rows::BincodeRows;
 
 /// A block of rows as bytes, within this process.
 pub trait Scratch<T>: Sized {

@@ -8,27 +8,27 @@ use diptych_speed::Join;
 /// A writer that this process gets later, or may release: another process may hold the lock of the
 /// log before, or after.
 #[derive(Clone)]
-pub struct LateWriter {
+pub struct WriterSlot {
     slot: Arc<Mutex<Option<Arc<Writer>>>>,
     pub(super) join: Arc<Join>,
 }
 
-impl Default for LateWriter {
-    fn default() -> LateWriter {
-        LateWriter::new()
+impl Default for WriterSlot {
+    fn default() -> WriterSlot {
+        WriterSlot::new()
     }
 }
 
-impl LateWriter {
+impl WriterSlot {
     /// No writer yet: the directory is followed.
-    pub fn new() -> LateWriter {
+    pub fn new() -> WriterSlot {
         let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
         let place = Arc::clone(&slot);
         let join = Join::new(move || {
             let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
             writer.as_ref().map(|writer| writer.follow())
         });
-        LateWriter { slot, join: Arc::new(join) }
+        WriterSlot { slot, join: Arc::new(join) }
     }
 
     /// Gives the writer: from now on epochs come from it, as soon as they are durable.

@@ -9,13 +9,13 @@ use super::Scratch;
 
 /// A block of rows as bincode.
 #[derive(Debug)]
-pub struct Encoded<T> {
+pub struct BincodeRows<T> {
     bytes: Vec<u8>,
     rows: usize,
     of: PhantomData<fn(T) -> T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Scratch<T> for Encoded<T> {
+impl<T: Serialize + DeserializeOwned> Scratch<T> for BincodeRows<T> {
     fn of(rows: Vec<T>) -> Self {
         let mut bytes = Vec::new();
         for row in &rows {
@@ -26,7 +26,7 @@ impl<T: Serialize + DeserializeOwned> Scratch<T> for Encoded<T> {
                 );
             }
         }
-        Encoded { bytes, rows: rows.len(), of: PhantomData }
+        BincodeRows { bytes, rows: rows.len(), of: PhantomData }
     }
 
     fn for_each(&mut self, mut visit: impl FnMut(&T)) {
@@ -53,7 +53,7 @@ mod tests {
     proptest! {
         #[test]
         fn rows_come_back_in_order(rows: Vec<(u64, String, Option<Vec<i8>>)>) {
-            let mut block = Encoded::of(rows.clone());
+            let mut block = BincodeRows::of(rows.clone());
             for _ in 0..2 {
                 let mut read = Vec::new();
                 block.for_each(|row| read.push(row.clone()));

@@ -2,9 +2,9 @@
 //! module documentation of [`scratch`](super) lists what is unsound about it, and the measures.
 //!
 //! The code is unsafe because abomonation's functions are. The invariants: the words of a block are
-//! written by [`InPlace::of`] from a `Vec<T>` of the same `T` in the same process, and by nothing
-//! else; `T` is [`Flat`], so every byte of it is initialised, and in `T`'s encoding only the rows
-//! need an alignment.
+//! written by [`AbomonationRows::of`] from a `Vec<T>` of the same `T` in the same process, and by
+//! nothing else; `T` is [`Flat`], so every byte of it is initialised, and in `T`'s encoding only the
+//! rows need an alignment.
 #![expect(unsafe_code, reason = "abomonation has no safe calls; its dangers are bounded here")]
 
 use std::marker::PhantomData;
@@ -21,12 +21,12 @@ mod sealed {
 /// of two to four of these that need no padding.
 ///
 /// ```compile_fail,E0080
-/// use diptych::scratch::{InPlace, Scratch};
-/// InPlace::of(vec![(1u64, 1u32)]); // four bytes of padding
+/// use diptych::scratch::{AbomonationRows, Scratch};
+/// AbomonationRows::of(vec![(1u64, 1u32)]); // four bytes of padding
 /// ```
 /// ```
-/// use diptych::scratch::{InPlace, Scratch};
-/// InPlace::of(vec![(1u64, 1u32, 0u32)]);
+/// use diptych::scratch::{AbomonationRows, Scratch};
+/// AbomonationRows::of(vec![(1u64, 1u32, 0u32)]);
 /// ```
 pub trait Flat: Abomonation + sealed::Sealed + 'static {
     /// Fails to compile when the type has padding.
@@ -65,14 +65,14 @@ flat_tuple!(A, B, C, D);
 /// A block of rows as their own memory: encoding copies it, reading repairs its pointers and
 /// borrows.
 #[derive(Debug)]
-pub struct InPlace<T> {
+pub struct AbomonationRows<T> {
     /// The bytes of a `Vec<T>`, its rows, their texts; words, because rows are aligned to 8.
     words: Vec<u64>,
     bytes: usize,
     of: PhantomData<fn(T) -> T>,
 }
 
-impl<T: Flat> InPlace<T> {
+impl<T: Flat> AbomonationRows<T> {
     const ALIGNED: () = assert!(align_of::<T>() <= align_of::<u64>(), "rows align to 8 at most");
 
     fn memory(&mut self) -> &mut [u8] {
@@ -85,13 +85,13 @@ impl<T: Flat> InPlace<T> {
     }
 }
 
-impl<T: Flat> Scratch<T> for InPlace<T> {
+impl<T: Flat> Scratch<T> for AbomonationRows<T> {
     fn of(rows: Vec<T>) -> Self {
         let () = T::WITHOUT_PADDING;
         let () = Self::ALIGNED;
         let bytes = abomonation::measure(&rows);
         let words = vec![0; bytes.div_ceil(size_of::<u64>())];
-        let mut block = InPlace { words, bytes, of: PhantomData };
+        let mut block = AbomonationRows { words, bytes, of: PhantomData };
         let mut memory = block.memory();
         // SAFETY: `Vec<T>` has no padding (three words), nor has `T`; so only initialised memory is
         // copied. That pointers are copied as bytes is what the crate does.
@@ -128,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check<T: Flat + Clone + PartialEq + std::fmt::Debug>(rows: &[T]) {
-        let mut block = InPlace::of(rows.to_vec());
+        let mut block = AbomonationRows::of(rows.to_vec());
         // The second time the block has been read already, and has moved.
         for _ in 0..2 {
             let mut read = Vec::new();
