@@ -182,8 +182,8 @@ impl Error {
         source.is_some_and(|kind| refused.contains(&kind))
     }
 
-    /// Whether the cause may pass by itself: no room for one more open file, of this process or of
-    /// the machine. The failed call changed nothing, so a retry is safe.
+    /// Whether the cause may pass by itself: this process or the machine has no room for one more
+    /// open file. The failed call changed nothing, so a retry is safe.
     pub fn is_passing(&self) -> bool {
         use rustix::io::Errno;
         let code = self.0.source.as_ref().and_then(|source| source.raw_os_error());
@@ -228,7 +228,7 @@ impl Error {
         self.kind() == Kind::Full
     }
 
-    /// The operating system failed a call.
+    /// Whether the operating system failed a call.
     pub fn is_io(&self) -> bool {
         self.kind() == Kind::Io
     }
@@ -238,28 +238,28 @@ impl Error {
         self.kind() == Kind::Panic
     }
 
-    /// A component serves no more until it is started again.
+    /// Whether a component serves no more until it is started again.
     pub fn is_stopped(&self) -> bool {
         self.kind() == Kind::Stopped
     }
 
-    /// There is no room for the call now: retry later.
+    /// Whether there is no room for the call now: retry later.
     pub fn is_busy(&self) -> bool {
         self.kind() == Kind::Busy
     }
 
-    /// A wait ran out: retry later, or wait longer.
+    /// Whether a wait ran out: retry later, or wait longer.
     pub fn is_timed_out(&self) -> bool {
         self.kind() == Kind::TimedOut
     }
 
-    /// The caller, or a client that left, ended the work.
+    /// Whether the caller, or a client that left, ended the work.
     pub fn is_cancelled(&self) -> bool {
         self.kind() == Kind::Cancelled
     }
 
-    /// The same call may succeed later, though nobody mends anything: see
-    /// [`Kind::is_retryable`] and [`Error::is_passing`].
+    /// Whether the same call may succeed later without any repair: see [`Kind::is_retryable`] and
+    /// [`Error::is_passing`].
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable() || self.is_passing()
     }
@@ -291,7 +291,7 @@ impl Kind {
         self.row().sqlstate
     }
 
-    /// Whether the same call may succeed later, though nobody mends anything.
+    /// Whether the same call may succeed later without any repair.
     pub const fn is_retryable(self) -> bool {
         self.row().retryable
     }

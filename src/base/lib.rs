@@ -10,5 +10,6 @@ pub mod escaped_text;
 pub mod hostile;
 pub mod io;
 pub mod limits;
+pub mod lock;
 pub mod panics;
 pub mod time;

@@ -14,10 +14,11 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once};
 
 use crate::escaped_text::escaped;
 use crate::limits::PANIC_MESSAGE_BYTES;
+use crate::lock::lock;
 
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
@@ -69,7 +70,7 @@ pub fn caught_at<T>(place: &PanicPlace, logic: impl FnOnce() -> T) -> Result<T, 
 
 /// The text and the backtrace of the last caught panic; none unless backtraces are enabled.
 pub fn last() -> Option<String> {
-    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let last = lock(&LAST).take();
     last.map(|(text, trace)| format!("{text}\n{trace}"))
 }
 
@@ -118,7 +119,7 @@ fn keep(panic: &str) {
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
         let last = (panic.to_owned(), trace);
-        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        *lock(&LAST) = Some(last);
     }
     CAUGHT.set(Some(panic.to_owned()));
 }

@@ -14,13 +14,14 @@
 //! have reported theirs as durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchViewWriter, Meta};
 use diptych_dataflow::{Definition, Description};
@@ -101,7 +102,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
             .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?
     };
     let outcomes: Vec<_> = workers.join().into_iter().collect();
-    if let Some(error) = run.reason.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = lock(&run.reason).take() {
         return Err(error);
     }
     let mut reported = Vec::new();
@@ -206,7 +207,7 @@ impl SharedRun {
 
     /// The reason of the failure, if the run has failed.
     fn reason(&self) -> Option<Error> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.reason).clone()
     }
 
     /// Hydrates the dataflow up to the boundary; none when another worker failed.
@@ -291,7 +292,7 @@ impl SharedRun {
     }
 
     fn fail(&self, error: Error) {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        lock(&self.reason).get_or_insert(error);
         self.failed.store(true, Ordering::Release);
     }
 }

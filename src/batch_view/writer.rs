@@ -1,7 +1,7 @@
 //! Writer of a batch view: many workers write parts, then one process writes the manifest.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bincode::Options;
 
@@ -16,6 +16,7 @@ use diptych_base::limits::{
     ACCUMULATION_BLOCK_BYTES_MAX, BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_BLOCK_BYTES_MAX,
     BATCH_VIEW_MANIFEST_BYTES_MAX,
 };
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::Digest;
 
@@ -85,7 +86,7 @@ impl BatchViewWriter {
     /// # Errors
     /// When the list is too long for a manifest.
     pub fn parts_of(&self, worker: usize) -> Result<Vec<u8>> {
-        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = lock(&self.parts);
         let mine: Vec<_> = parts.iter().filter(|part| part.worker == worker as u64).collect();
         codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(&mine).map_err(|error| {
             Error::new(Kind::Input, format!("the parts of worker {worker}: {error}"))
@@ -99,7 +100,7 @@ impl BatchViewWriter {
     /// # Errors
     /// When a message is not what [`BatchViewWriter::parts_of`] gives.
     pub fn absorb(&self, messages: &[Vec<u8>]) -> Result<()> {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = lock(&self.parts);
         for message in messages {
             let theirs: Vec<PartFile> =
                 codec(BATCH_VIEW_MANIFEST_BYTES_MAX).deserialize(message).map_err(|error| {
@@ -142,7 +143,7 @@ impl BatchViewWriter {
     fn end(&self, writer: &BlockWriter, mut part: PartFile) -> Result<()> {
         writer.sync()?;
         (part.bytes, part.crc) = (writer.len, writer.crc);
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = lock(&self.parts);
         let again = parts.iter().any(|other| other.file == part.file);
         assert!(!again, "{} was written twice", part.file);
         parts.push(part);
@@ -177,8 +178,7 @@ impl BatchViewWriter {
     /// # Errors
     /// What the disk reports; there is no batch view then.
     pub fn finish(self, meta: Meta) -> Result<()> {
-        let mut parts =
-            std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut parts = std::mem::take(&mut *lock(&self.parts));
         parts.sort_by(|a, b| a.file.cmp(&b.file));
         let barriers = meta.barriers.iter().map(|one| (PartKind::Accumulation, &one.name));
         let stated = barriers.chain(meta.views.iter().map(|view| (PartKind::View, &view.name)));

@@ -3,9 +3,10 @@
 //! Until every (view, shard) has reached the boundary readers must see nothing: an index that
 //! showed the epochs of a collapsed history one by one would answer "empty" for all but the last.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use diptych_base::error::Result;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::{Index, Publish, ViewBatch};
 
@@ -31,7 +32,7 @@ impl Gather {
 
     /// Keeps a batch of history; gives the base when this batch was the last one missing.
     fn keep(&self, view: usize, shard: usize, batch: ViewBatch) -> Option<Vec<ViewBatch>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let complete = batch.upper_epoch() == self.boundary;
         let slot = &mut state.base[view * self.index.shards() + shard];
         // All updates of a collapsed history are at `boundary - 1`: at most one batch has any.

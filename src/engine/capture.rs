@@ -1,7 +1,8 @@
 //! A publisher that keeps the published batches of views, for a batch view on disk.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use diptych_base::lock::lock;
 use diptych_serving::{Publish, ViewBatch};
 
 /// Keeps published batches per (view, shard), in order.
@@ -18,14 +19,14 @@ impl Capture {
 
     /// Takes the batches published for a (view, shard) so far.
     pub fn take(&self, view: usize, shard: usize) -> Vec<ViewBatch> {
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = lock(&self.batches);
         std::mem::take(&mut batches[view * self.shards + shard])
     }
 }
 
 impl Publish for Capture {
     fn publish(&self, view: usize, shard: usize, batch: ViewBatch) {
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = lock(&self.batches);
         batches[view * self.shards + shard].push(batch);
     }
 }

@@ -5,7 +5,7 @@
 //! same place in their order, so an operator has the same address on each of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
@@ -13,6 +13,7 @@ use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent};
 use timely::worker::Worker;
 
 use super::trail;
+use diptych_base::lock::lock;
 use diptych_dataflow::{Graph, GraphChannel, GraphOperator};
 
 /// The figures of all workers of a process.
@@ -63,7 +64,7 @@ impl Profile {
         let figures = Arc::<Mutex<Figures>>::default();
         let timely = Arc::clone(&figures);
         trail::watch(worker, move |events| {
-            let mut figures = timely.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut figures = lock(&timely);
             for (at, event) in events.drain(..) {
                 figures.timely(at, event);
             }
@@ -74,20 +75,20 @@ impl Profile {
         let name = "differential/arrange";
         register.insert::<DifferentialEventBuilder, _>(name, move |_, events| {
             let Some(events) = events else { return };
-            let mut figures = held.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut figures = lock(&held);
             for (_, event) in events.drain(..) {
                 figures.differential(&event);
             }
         });
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(figures);
+        lock(&self.workers).push(figures);
     }
 
     /// The graph of the dataflow with this name, if one was installed.
     pub fn graph(&self, dataflow: &str) -> Option<Graph> {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let workers = lock(&self.workers).clone();
         let mut sum = Sum::default();
         for figures in &workers {
-            sum.add(&figures.lock().unwrap_or_else(PoisonError::into_inner), dataflow);
+            sum.add(lock(&figures), dataflow);
         }
         (!sum.operators.is_empty()).then(|| sum.graph())
     }

@@ -1,7 +1,7 @@
 //! Group commit: all waiting requests become one epoch, one write, one sync.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -22,6 +22,7 @@ use super::small_file::{FORMAT, FORMAT_FINGERPRINTS};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Random};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// An append request and the receiver of its answer, which may be gone.
@@ -91,7 +92,7 @@ impl LogHead {
         gathering.header.clock_us = self.clock.now_us();
         let mut waiting = Vec::new();
         let table = Arc::clone(&self.state);
-        let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = lock(&table);
         table.forget_recalled();
         for request in group {
             // A file of an earlier format has no place for fingerprints, and the table holds only
@@ -255,7 +256,7 @@ impl LogHead {
     }
 
     fn open(&self) -> MutexGuard<'_, OpenFiles> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     /// Makes the mark durable.
@@ -299,7 +300,7 @@ impl LogHead {
 
     /// Whether producers are refused until a segment is sealed.
     pub(super) fn waits_for_seal(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).waits_for_seal()
+        lock(&self.state).waits_for_seal()
     }
 
     /// Starts a new frame file and returns the complete one; `None` if there is no room for one on

@@ -16,6 +16,7 @@ use super::small_file::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
 use super::writer::WriterShared;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// A complete frame file, if there is one, and the callers that wait for its sealing.
@@ -262,7 +263,7 @@ fn waits(error: &Error) -> bool {
 fn watch_loop(shared: &WriterShared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
     let mut lost_before = false;
     while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&open);
         let lost = open.seem_lost();
         if lost
             && lost_before

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::chunk::SealedEpoch;
 use super::writer::WriterShared;
 use diptych_base::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// Receives epochs from the writer of the same process, until it is dropped.
@@ -113,7 +114,7 @@ impl Drop for Follower {
 
 impl Line {
     pub(crate) fn queue(&self) -> MutexGuard<'_, FollowerQueue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Queues an epoch of so many bytes, without waiting; returns false when this follower was

@@ -1,7 +1,7 @@
 //! Reading the log while it grows: no lock, never past the durable mark.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::SchemaRef;
 
@@ -19,6 +19,7 @@ use super::scan_part::{AppliedRetractions, Part};
 use super::segment::EpochTable;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
+use diptych_base::lock::lock;
 use diptych_base::time::{Branches, Epoch};
 
 /// Reads a log, from the process that writes it or from any other one.
@@ -60,7 +61,7 @@ impl Reader {
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, ReaderIndex> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.view)
     }
 
     /// The log's directory.
@@ -69,7 +70,7 @@ impl Reader {
     }
 
     pub(super) fn least_clocks(&self) -> MutexGuard<'_, LeastClocks> {
-        self.least_clocks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.least_clocks)
     }
 
     pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {

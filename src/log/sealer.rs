@@ -1,7 +1,7 @@
 //! Seals rotated frame files into segments, off the hot path.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::frame_file::FrameFile;
 use super::layout::{Dir, frames_name, state_name};
@@ -10,6 +10,7 @@ use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
 use super::segment::{Written, write_segment};
 use diptych_base::error::Result;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// Writes segments and owns the manifest.
@@ -62,7 +63,7 @@ impl Sealer {
         manifest.segments.push(entry);
         manifest.store(&self.dir)?;
         if let Some(live) = &self.live {
-            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut live = lock(&live);
             live.silent_sealed(state.silent_files().clone(), &silenced);
         }
         (self.manifest, self.schemas, self.state) = (manifest, schemas, state);

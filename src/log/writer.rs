@@ -25,6 +25,7 @@ use super::search::FoundEvents;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, Random, RealRandom};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::{Branches, Epoch};
 
 /// The options of a writer. The defaults suit a server.
@@ -121,19 +122,19 @@ impl std::fmt::Debug for Request {
 
 impl WriterShared {
     pub(super) fn queue(&self) -> MutexGuard<'_, CommitQueue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, DurableEnd> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.live)
     }
 
     pub(super) fn committing(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.committing)
     }
 
     fn state(&self) -> MutexGuard<'_, ProducerTable> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Refuses all waiting and future requests. The first reason stays.

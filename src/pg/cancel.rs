@@ -4,7 +4,7 @@
 //! A cancel request comes on a connection of its own and names another one by number and secret.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::error::Failure;
 use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
+use diptych_base::lock::lock;
 use diptych_site::auth::Login;
 
 /// The table of connections whose statements can be cancelled.
@@ -75,7 +76,7 @@ impl Cancels {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         // Each critical section makes one change, so a poisoned table is intact.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
-use super::lock::lock;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The change rings of an index, one per (view, shard).

@@ -15,12 +15,12 @@ use arc_swap::ArcSwap;
 use super::batch::ViewBatch;
 use super::digest::Digest;
 use super::index::Index;
-use super::lock::lock;
 use super::shared::{IndexShared, Restored, WriterState};
 use super::snapshot::{Read, Snapshot, check_inside};
 use super::state::{BatchList, IndexState};
 use super::verified::Verified;
 use diptych_base::error::{Error, Kind, Result};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.

@@ -17,7 +17,6 @@ use super::change_ring::ChangeRings;
 use super::digest::Digest;
 use super::index_options::IndexOptions;
 use super::lease::Leases;
-use super::lock::lock;
 use super::merge;
 use super::publish::Publish;
 use super::shared::{IndexShared, Restored, WriterState};
@@ -26,6 +25,7 @@ use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASE_SWEEP_INTERVAL;
+use diptych_base::lock::lock;
 use diptych_base::time::{Branches, Epoch};
 use diptych_row::ViewInfo;
 

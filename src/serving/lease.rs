@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::batch::ViewBatch;
-use super::lock::lock;
 use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASES_MAX;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The lease of one reader: the state of the index, until the lease ends.

@@ -51,7 +51,6 @@ mod index_options;
 mod key_index;
 mod layout;
 mod lease;
-mod lock;
 mod merge;
 mod net_values;
 mod page;

@@ -22,11 +22,11 @@ use differential_dataflow::trace::{Batch, BatchReader, Merger};
 use timely::progress::Antichain;
 
 use super::batch::ViewBatch;
-use super::lock::lock;
 use super::shared::{IndexShared, WriterState};
 use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The factor by which a merge must be smaller to go before another that is under way.

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lock::lock;
+use diptych_base::lock::lock;
 
 /// A counter that wakes waiting threads when it rises; each waiter brings its own condition.
 #[derive(Default)]

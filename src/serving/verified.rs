@@ -12,9 +12,9 @@ use arc_swap::ArcSwapOption;
 
 use super::compare::{Compared, compare};
 use super::index::Index;
-use super::lock::lock;
 use super::snapshot::{Read, Snapshot};
 use diptych_base::error::{Error, Kind, Result};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The verifications of one dataflow.

@@ -1,7 +1,9 @@
 //! An append-only list that grows while others read it; no element moves.
 
 use std::ops::Index;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use diptych_base::lock::lock;
 
 /// A list of what is served: filled at the start, extended by deployments. An element keeps its
 /// position for good, so that numbers and references in requests under way stay valid.
@@ -36,7 +38,7 @@ impl<T> AppendOnly<T> {
 
     /// Appends `one`, unless an element is `same` already.
     pub fn add(&self, one: T, same: impl Fn(&T) -> bool) {
-        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.adding);
         if !self.iter().any(same) {
             self.all.push(one);
         }

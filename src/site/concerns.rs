@@ -3,7 +3,7 @@
 //!
 //! A new kind is detected in [`look`] and then shows in every channel.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use super::site::Site;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Clock, RealClock};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The concerns of a site, and the thread that detects them.
@@ -42,7 +43,7 @@ impl Site {
     /// # Errors
     /// When the thread cannot be started.
     pub fn watch(self: &Arc<Site>, lag: Duration) -> Result<()> {
-        let mut watch = self.concerns.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = lock(&self.concerns.watch);
         if watch.is_some() {
             return Ok(());
         }
@@ -61,7 +62,7 @@ impl Site {
 
     /// Stops the thread, which then holds no reference to the site any more.
     pub fn unwatch(&self) {
-        let watch = self.concerns.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let watch = lock(&self.concerns.watch).take();
         if let Some(Watch { stop, done }) = watch {
             drop(stop);
             // The thread looks at a disk, which may not answer.

@@ -10,12 +10,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use diptych_base::limits::PLACES_OF_ONE_PART;
+use diptych_base::lock::lock;
 
 /// How often a connection that is to give way, but has just begun a request, is checked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -165,7 +166,7 @@ impl ConnectionPlaces {
 
     /// Locks the table. A panic elsewhere leaves it as it was between two calls.
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

@@ -2,11 +2,12 @@
 //! it over HTTP, and the code that runs the servers carries it out.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use super::site::Site;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Link;
+use diptych_base::lock::lock;
 use diptych_system::Turn;
 
 /// Characters of a successor's name: 128 random bits as hexadecimal digits.
@@ -40,10 +41,10 @@ impl Site {
 
     /// The successor that asks this process to hand over; each request is returned once.
     pub fn successor(&self) -> Option<Link> {
-        let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.handover.asked);
         let Asked { link, turn } = asked.take()?;
         // Kept for the life of this site: the turn ends with it, and another site may be opened.
-        *self.handover.leaving.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
+        *lock(&self.handover.leaving) = Some(turn);
         Some(link)
     }
 
@@ -63,7 +64,7 @@ impl Site {
                            standard input";
             return Err(Error::new(Kind::Conflict, message).remedy("stop it and start the other"));
         };
-        let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.handover.asked);
         let turn = self.control.turn()?;
         *asked = Some(Asked { link: Link::find(place, name)?, turn });
         Ok(())

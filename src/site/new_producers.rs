@@ -4,11 +4,12 @@
 //! client that may append could take all of it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::auth::TokenDigest;
 use diptych_base::limits::{NEW_PRODUCERS_MAX, NEW_PRODUCERS_TIME};
+use diptych_base::lock::lock;
 
 /// The number of producers that each credential has introduced, and since when. Clients without a
 /// credential, where none is required, count as one.
@@ -22,7 +23,7 @@ impl NewProducers {
     }
 
     fn admit_at(&self, pass: Option<TokenDigest>, now: Instant) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         // The map has at most as many entries as the file has tokens.
         all.retain(|_, (since, _)| now.saturating_duration_since(*since) < NEW_PRODUCERS_TIME);
         let (_, count) = all.entry(pass).or_insert((now, 0));

@@ -5,7 +5,7 @@
 //! memory at once, and clients that ask for the same share one. A run for which no client waits any
 //! more is not begun.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -15,6 +15,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,
 };
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::Index;
 use diptych_system::Control;
@@ -178,7 +179,7 @@ impl Replays {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.known)
     }
 
     fn knows(&self, dataflow: &str, span: Span) -> bool {

@@ -1,12 +1,13 @@
 //! Dumps: workers write their accumulations once all epochs that they were given are published.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::status::lost_worker;
 use diptych_base::error::Result;
+use diptych_base::lock::lock;
 use diptych_engine::Installed;
 
 /// The function that writes, called with the index of a worker and the dataflow there.
@@ -46,7 +47,7 @@ impl Dump {
 
     /// Passes a worker through the gate, unless it is closed; false then.
     pub(super) fn begin(&self) -> bool {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gate = lock(&self.gate);
         gate.passed += usize::from(!gate.closed);
         !gate.closed
     }
@@ -63,7 +64,7 @@ impl Dumping {
                 Ok(outcome) => outcome?,
                 Err(RecvTimeoutError::Disconnected) => return Err(lost_worker()),
                 Err(RecvTimeoutError::Timeout) => {
-                    let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut gate = lock(&self.gate);
                     gate.closed = gate.passed < self.workers;
                     if gate.closed {
                         return Ok(false);

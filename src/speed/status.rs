@@ -1,9 +1,10 @@
 //! The status of a live dataflow, shared by its workers and its observers.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use diptych_base::error::{Error, Kind};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The status of one dataflow: running, held at an epoch, or failed with a reason.
@@ -43,7 +44,7 @@ impl std::fmt::Display for HaltReason {
 impl LaneStatus {
     /// Records the failure of the dataflow; the first reason is kept.
     pub fn fail(&self, error: &Error) {
-        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reason = lock(&self.reason);
         reason.get_or_insert_with(|| error.clone());
         drop(reason);
         self.failed.store(true, Ordering::Release);
@@ -51,12 +52,12 @@ impl LaneStatus {
 
     /// Records that the dataflow is held at an epoch it cannot apply; the first reason is kept.
     pub fn hold(&self, held: HaltReason) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
+        lock(&self.held).get_or_insert(held);
     }
 
     /// The epoch it cannot apply and the reason, if the dataflow is held.
     pub fn held(&self) -> Option<HaltReason> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.held).clone()
     }
 
     /// Has the dataflow failed, or is it held?
@@ -88,7 +89,7 @@ impl LaneStatus {
 
     /// The error of the dataflow, if it has failed.
     pub fn error(&self) -> Option<Error> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.reason).clone()
     }
 }
 

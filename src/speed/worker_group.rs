@@ -1,7 +1,7 @@
 //! The workers of one computation, and the driver that feeds them: start, dump and stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ use super::worker::{Inbox, LiveLane, LiveWorker};
 use super::worker_command::WorkerCommand;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch, worker_of};
 use diptych_log::Reader;
@@ -89,7 +90,7 @@ impl WorkerGroup {
             let failure = Arc::clone(&failure);
             std::thread::spawn(move || {
                 if let Err(error) = driver.run(next, &tail) {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    *lock(&failure) = Some(error);
                 }
             })
         });
@@ -109,7 +110,7 @@ impl WorkerGroup {
     ///
     /// Errors when it has ended because the log could not be read.
     pub(super) fn check(&self) -> Result<()> {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failure = lock(&self.failure).take();
         failure.map_or(Ok(()), Err)
     }
 
@@ -290,7 +291,7 @@ impl WorkerSetup {
                 Inbox::log(broadcast, reader, self.next)
             }
             broadcast => {
-                let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut receivers = lock(&self.receivers);
                 let Some(commands) = receivers[local].take() else {
                     panic!("worker {local} was set up twice");
                 };

@@ -1,12 +1,13 @@
 //! The answer of a statement: its columns, its rows, and the epochs that it read.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::stream::BoxStream;
 
 use super::SqlError;
+use diptych_base::lock::lock;
 use diptych_base::time::{Branch, Epoch};
 
 /// The epoch, and the version of a dataflow, that an answer is about.
@@ -43,7 +44,7 @@ impl Notices {
     /// Adds a warning, unless it was given before.
     #[cfg(feature = "sql")]
     pub fn add(&self, notice: String) {
-        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notices = lock(&self.0);
         if !notices.contains(&notice) {
             notices.push(notice);
         }
@@ -51,6 +52,6 @@ impl Notices {
 
     /// The warnings so far.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 }

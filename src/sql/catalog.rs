@@ -2,7 +2,7 @@
 //! server adds for its clients.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
@@ -13,6 +13,7 @@ use super::SqlError;
 use super::session::SqlSettings;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
+use diptych_base::lock::lock;
 use diptych_serving::Index;
 use diptych_site::site::Site;
 
@@ -143,13 +144,13 @@ impl CatalogProviderList for Catalog {
 
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
-        let extra = self.extra.lock().unwrap_or_else(PoisonError::into_inner);
+        let extra = lock(&self.extra);
         let own = self.tables.schemas.iter().map(|(name, _)| name.clone());
         own.chain(extra.keys().cloned()).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        let extra = self.extra.lock().unwrap_or_else(PoisonError::into_inner);
+        let extra = lock(&self.extra);
         if let Some(schema) = extra.get(name) {
             return Some(Arc::clone(schema));
         }
@@ -181,7 +182,7 @@ impl SchemaProvider for OneSchema {
             return Err(tables.unknown(&format!("{}.{name}", self.name)));
         }
         let path = {
-            let settings = self.catalog.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            let settings = lock(&self.catalog.settings);
             settings.search_path()
         };
         tables.unqualified(name, &path).map(Some)

@@ -10,13 +10,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use arrow_array::{Array, ArrayRef};
 
 use super::columnar_snapshot::Multiplicities;
 use diptych_base::error::Result;
 use diptych_base::limits::{SQL_BLOCK_ROWS, SQL_COLUMNS_BYTES};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_row::{RowArrays, RowSchema};
 use diptych_serving::{ViewBatch, WeakBatch};
@@ -44,7 +45,7 @@ pub(super) struct BatchColumns {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&mutex)
 }
 
 impl ColumnCache {

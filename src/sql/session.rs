@@ -1,7 +1,7 @@
 //! Sessions: settings, and the preparation of statements.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use datafusion::catalog::SchemaProvider;
 use datafusion::execution::SessionState;
@@ -15,6 +15,7 @@ use super::spawn;
 use super::statement;
 use super::tx_snapshots::{self, Pins};
 use diptych_base::limits;
+use diptych_base::lock::lock;
 use diptych_base::time::At;
 use diptych_event::Timestamp;
 use diptych_serving::Snapshot;
@@ -158,13 +159,13 @@ impl Session {
 
     /// Adds a schema of tables, such as `pg_catalog`, to this session.
     pub fn add_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) {
-        let mut extra = self.catalog.extra.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut extra = lock(&self.catalog.extra);
         extra.insert(name.to_owned(), schema);
     }
 
     /// Adds a function to this session.
     pub fn add_function(&self, function: ScalarUDF) {
-        self.functions.lock().unwrap_or_else(PoisonError::into_inner).push(function);
+        lock(&self.functions).push(function);
     }
 
     /// Prepares one statement, which may have parameters `$1`, `$2`, …
@@ -185,7 +186,7 @@ impl Session {
     }
 
     fn settings(&self) -> MutexGuard<'_, SqlSettings> {
-        self.catalog.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.catalog.settings)
     }
 
     /// Sets a setting; an empty value resets it.
@@ -265,7 +266,7 @@ impl Session {
         let mut state = self.engine.core.state()?;
         let tables = self.engine.tables();
         state.register_catalog_list(Arc::new(Catalog { tables, ..self.catalog.clone() }));
-        let functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let functions = lock(&self.functions);
         for function in functions.iter() {
             use datafusion::execution::FunctionRegistry;
             state

@@ -4,7 +4,7 @@
 //! epochs at once. So a start with many epochs behind the newest batch view leaves a newer one
 //! first, and replays only the last epochs, so that subscribers of before a crash can resume.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::EpochSource;
@@ -14,6 +14,7 @@ use diptych_base::error::Result;
 use diptych_base::limits::{
     CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
 };
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;
 use diptych_dataflow::Definition;
@@ -65,7 +66,7 @@ impl System {
             ..BatchOptions::default()
         };
         // The states of several would be in memory together.
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&turn);
         match self.batch(definition, &options) {
             Ok(_) => remove_old(self, &description),
             Err(error) => {

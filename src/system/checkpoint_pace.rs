@@ -5,7 +5,7 @@
 //! pause between two makes them take a small part of the time. A checkpoint is an incremental batch
 //! run on a worker of its own and at a lower priority, so no epoch waits for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use diptych_base::error::{Error, Kind};
@@ -13,6 +13,7 @@ use diptych_base::limits::{
     CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
     CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
 };
+use diptych_base::lock::lock;
 
 /// The policy of checkpoints while serving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl CheckpointsUnderWay {
     }
 
     fn lock(&self) -> MutexGuard<'_, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -27,14 +27,14 @@ impl FirstCutover {
     pub(super) fn of<'a>(
         flows: impl Iterator<Item = (&'a Running, &'a Index)>,
     ) -> Result<FirstCutover> {
-        let mut relief = FirstCutover::default();
+        let mut first_cutover = FirstCutover::default();
         for (running, index) in flows {
             let serving = Arc::clone(&running.serving);
             let index = index.clone();
             if serving.index().is_same(&index) || serving.cutover(index.clone()).is_ok() {
                 continue;
             }
-            let over = Arc::clone(&relief.over);
+            let over = Arc::clone(&first_cutover.over);
             let wait = move || {
                 while !over.load(Ordering::Acquire) {
                     let seen = serving.index().frontier();
@@ -46,9 +46,9 @@ impl FirstCutover {
             };
             let thread = std::thread::Builder::new().name("first cutover".into()).spawn(wait);
             let failed = |error| Error::io("starting the thread that moves readers over", error);
-            relief.threads.push(thread.map_err(failed)?);
+            first_cutover.threads.push(thread.map_err(failed)?);
         }
-        Ok(relief)
+        Ok(first_cutover)
     }
 }
 

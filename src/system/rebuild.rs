@@ -14,7 +14,7 @@
 //! accumulations it continues.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use super::{Served, WriterSlot};
 use crate::control::{Rebuild, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, RECOVERY_RETRY, WORKERS_GRACE};
+use diptych_base::lock::lock;
 use diptych_dataflow::Definition;
 use diptych_engine::ended_by;
 use diptych_log::Reader;
@@ -291,7 +292,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
         // A recompute cancelled by the end of serving is not a failure.
         let over = self.stop.load(Ordering::Acquire);
         if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
-            (self.tell.lock().unwrap_or_else(PoisonError::into_inner))(outcome);
+            (lock(&self.tell))(outcome);
         }
     }
 }

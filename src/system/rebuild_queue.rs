@@ -10,6 +10,7 @@ use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
+use diptych_base::lock::lock;
 
 /// The queue of rebuilds, and why the last one of each dataflow failed.
 #[derive(Default)]
@@ -89,7 +90,7 @@ impl RebuildQueue {
 
     /// A batch view of a dataflow was left, or could not be.
     pub(super) fn note(&self, dataflow: &str, made: Result<(), &Error>) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = lock(&self.failures);
         match made {
             Ok(()) => failures.remove(dataflow),
             Err(error) => failures.insert(dataflow.to_owned(), error.clone()),
@@ -98,7 +99,7 @@ impl RebuildQueue {
 
     /// The error of a dataflow's last checkpoint, if it failed.
     pub(super) fn failure(&self, dataflow: &str) -> Option<Error> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = lock(&self.failures);
         failures.get(dataflow).cloned()
     }
 
@@ -130,7 +131,7 @@ impl RebuildQueue {
 
     fn lock(&self) -> MutexGuard<'_, Asks> {
         // Each critical section here is one change.
-        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.asks)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The registry of the serving versions: a deployment changes it, all lookups by name read it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Served;
 use crate::control::{Turn, Turns};
 use diptych_base::error::{Error, Kind, Result};
+use diptych_base::lock::lock;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Profile;
 use diptych_serving::{Index, Serving};
@@ -46,11 +47,6 @@ impl Running {
     pub(super) fn index(&self) -> Arc<Index> {
         self.serving.index()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each critical section here is one change.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Current {

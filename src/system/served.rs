@@ -30,7 +30,7 @@ pub struct Served {
     /// The registry of the serving versions: those from the start, or deployed since.
     pub(super) current: Arc<Current>,
     /// Move readers over from what answered first.
-    pub(super) reliefs: Vec<FirstCutover>,
+    pub(super) first_cutovers: Vec<FirstCutover>,
 }
 
 /// A dataflow in its version from the start.
@@ -211,7 +211,7 @@ impl Served {
 
     /// As [`Served::stop`]; workers that are in an epoch at `deadline` are left there.
     pub(super) fn stop_by(self, deadline: Instant) -> Result<()> {
-        drop(self.reliefs);
+        drop(self.first_cutovers);
         let deployed = self.current.take();
         let deployed = deployed.into_iter().map(|one| one.stop_by(deadline));
         let deployed = deployed.fold(Ok(()), Result::and);

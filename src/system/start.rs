@@ -26,7 +26,7 @@ struct Started {
     entries: Vec<StartedDataflow>,
     running: Vec<Running>,
     live: SpeedLayer,
-    relief: FirstCutover,
+    first_cutover: FirstCutover,
 }
 
 /// Does `work` with each, at the same time; one alone on this thread.
@@ -80,15 +80,15 @@ impl System {
             late,
             current: Arc::default(),
             queue: Arc::default(),
-            reliefs: Vec::new(),
+            first_cutovers: Vec::new(),
         };
         if let Some(first) = options.relieves {
             (served.current, served.queue) = first.all_begun();
         }
-        for Started { entries, running, live, relief } in started {
+        for Started { entries, running, live, first_cutover } in started {
             served.entries.extend(entries);
             served.live.join(live);
-            served.reliefs.push(relief);
+            served.first_cutovers.push(first_cutover);
             // What answered first has them already, and from here on a newer version may serve.
             if options.relieves.is_none() {
                 running.into_iter().for_each(|one| served.current.begin(one));
@@ -152,9 +152,9 @@ impl System {
             running.iter().for_each(|one| first.begun(one.clone()));
         }
         // From here on readers may see what is in the index, and no epoch before what they saw.
-        let relief =
+        let first_cutover =
             FirstCutover::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
-        Ok(Started { entries, running, live, relief })
+        Ok(Started { entries, running, live, first_cutover })
     }
 
     fn prepare(

@@ -29,6 +29,7 @@ use super::served::StartedDataflow;
 use super::system::System;
 use super::{ServeOptions, identity};
 use diptych_base::error::Result;
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, lineage_in_force};
 use diptych_dataflow::{Definition, Description};
@@ -197,7 +198,7 @@ impl FirstAnswers {
 
     /// All dataflows run: from now on some may be deployed.
     pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<RebuildQueue>) {
-        *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *lock(&self.turn) = None;
         (Arc::clone(&self.current), Arc::clone(&self.queue))
     }
 }

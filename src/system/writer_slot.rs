@@ -1,7 +1,8 @@
 //! A log's writer that a running speed layer gets later.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use diptych_base::lock::lock;
 use diptych_log::Writer;
 use diptych_speed::Join;
 
@@ -25,7 +26,7 @@ impl WriterSlot {
         let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
         let place = Arc::clone(&slot);
         let join = Join::new(move || {
-            let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
+            let writer = lock(&place);
             writer.as_ref().map(|writer| writer.follow())
         });
         WriterSlot { slot, join: Arc::new(join) }
@@ -34,17 +35,17 @@ impl WriterSlot {
     /// Gives the writer: from now on epochs come from it, as soon as they are durable.
     pub fn give(&self, writer: &Arc<Writer>) {
         let writer = Some(Arc::clone(writer));
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
+        *lock(&self.slot) = writer;
         self.join.let_in();
     }
 
     /// The writer, if there is one.
     pub(super) fn writer(&self) -> Option<Arc<Writer>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.slot).clone()
     }
 
     /// Releases the writer, which is about to close. The directory is then followed again.
     pub fn release(&self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.slot) = None;
     }
 }

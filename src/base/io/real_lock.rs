@@ -11,7 +11,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use super::real::failed;
 use super::{Lock, locked, moved};
 use crate::error::Result;
+use crate::lock::lock;
 
 /// A locked file and its locked directory.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Lock for RealLock {
         if !is_at(&self.dir, place)? {
             return Err(moved(place));
         }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.file);
         if !is_at(&file, &self.path)? {
             *file = lock_file(&self.path)?;
         }

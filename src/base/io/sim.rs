@@ -5,13 +5,14 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_buffer::Buffer;
 
 use super::sim_state::{Names, SimState};
 use super::{Disk, File, Lock, Open, Space, locked, moved, short};
 use crate::error::{Error, Result};
+use crate::lock::lock;
 
 /// An injected failure, as the caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl SimDisk {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

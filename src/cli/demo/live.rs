@@ -1,7 +1,7 @@
 //! The live part of `demo`: a generator appends, two observers measure freshness, a screen reads.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::{STREAM, signal};
 use crate::args::DemoArgs;
 use crate::made_up::EventSource;
 use diptych_base::error::{Error, Result};
+use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
 use diptych_event::Timestamp;
@@ -72,17 +73,17 @@ impl Stage {
 
     /// All samples from number `from` on.
     pub(super) fn samples(&self, from: usize) -> Vec<FreshnessSample> {
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = lock(&self.samples);
         samples.get(from..).unwrap_or_default().to_vec()
     }
 
     fn fail(&self, error: Error) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        lock(&self.failure).get_or_insert(error);
         self.stop.store(true, Ordering::Release);
     }
 
     fn has_failed(&self) -> bool {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.failure).is_some()
     }
 
     fn stopped(&self) -> bool {
@@ -144,7 +145,7 @@ pub(super) fn run(
             }
         }
     });
-    if let Some(error) = stage.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = lock(&stage.failure).take() {
         return Err(error);
     }
     if let Some(last) = writer.upper().checked_sub(1) {
@@ -217,6 +218,6 @@ fn await_visible(stage: &Stage, index: &Index, durable: Receiver<Durable>) {
             append_to_visible: visible - appended,
             ack_to_visible: visible.saturating_duration_since(acked),
         };
-        stage.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+        lock(&stage.samples).push(sample);
     }
 }

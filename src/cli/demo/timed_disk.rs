@@ -1,13 +1,14 @@
 //! The machine's disk, with a record of how long each sync of the log's frames took.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
 
 use diptych_base::error::Result;
 use diptych_base::io::{Disk, File, Lock, Open, RealDisk};
+use diptych_base::lock::lock;
 
 type Times = Arc<Mutex<Vec<Duration>>>;
 
@@ -18,12 +19,12 @@ pub(super) struct TimedDisk(Times);
 impl TimedDisk {
     /// The time each fdatasync took since the last [`TimedDisk::forget`].
     pub(super) fn syncs(&self) -> Vec<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 
     /// Clears the record.
     pub(super) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.0).clear();
     }
 }
 
@@ -95,7 +96,7 @@ impl File for TimedFile {
     fn sync_data(&self) -> Result<()> {
         let begun = Instant::now();
         let outcome = self.file.sync_data();
-        self.times.lock().unwrap_or_else(PoisonError::into_inner).push(begun.elapsed());
+        lock(&self.times).push(begun.elapsed());
         outcome
     }
 
