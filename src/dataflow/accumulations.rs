@@ -25,14 +25,15 @@ impl<'s, P: Front> Events<'s, P> {
     {
         let claims = self.front.clone();
         let scope = self.sketch.scope();
-        if self.kept.is_empty() {
-            let (barrier, rows) = HashBarrier::install(scope, name, accumulate, self.front);
+        assert_eq!(P::RETAINED, !self.kept.is_empty(), "retention of {name:?} and of its type");
+        if P::RETAINED {
+            let retentions = self.sketch.retentions(&self.kept);
+            let (barrier, rows) =
+                RetainedBarrier::install(scope, name, accumulate, self.front, retentions);
             self.sketch.add_barrier(&claims, Box::new(barrier));
             return rows;
         }
-        let retentions = self.sketch.retentions(&self.kept);
-        let (barrier, rows) =
-            RetainedBarrier::install(scope, name, accumulate, self.front, retentions);
+        let (barrier, rows) = HashBarrier::install(scope, name, accumulate, self.front);
         self.sketch.add_barrier(&claims, Box::new(barrier));
         rows
     }
@@ -289,7 +290,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        if !self.kept.is_empty() || <P::Sign as Sign>::Tally::BOUNDED {
+        if P::RETAINED || <P::Sign as Sign>::Tally::BOUNDED {
             return self.counted(name);
         }
         let claims = self.front.clone();
@@ -305,15 +306,15 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
         let count = Tallied::<CountAccumulation<(K, V)>, <P::Sign as Sign>::Tally>::default();
-        let counts = if self.kept.is_empty() {
+        let counts = if P::RETAINED {
+            self.accumulate(name, count)
+        } else {
             let claims = self.front.clone();
             let scope = self.sketch.scope();
             let (barrier, counts) = HashBarrier::install(scope, name, count, self.front);
             let types = ArrangedBarrier::<K, V, P>::types();
             self.sketch.add_barrier(&claims, Box::new(barrier.with_types(types)));
             counts
-        } else {
-            self.accumulate(name, count)
         };
         let rows = if <P::Sign as Sign>::Tally::BOUNDED {
             in_range(counts, Refusals::of(name), |(row, copies)| match copies.unsigned_abs() {

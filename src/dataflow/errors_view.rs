@@ -10,12 +10,14 @@ use diptych_base::time::Epoch;
 /// The name of the view, and of its accumulation.
 pub(super) const NAME: &str = "errors";
 
+/// The recipe; `RETAINED` where a stream of the dataflow has `retain`.
 #[derive(Clone)]
-pub(super) struct Rejections;
+pub(super) struct Rejections<const RETAINED: bool>;
 
-impl Front for Rejections {
+impl<const RETAINED: bool> Front for Rejections<RETAINED> {
     type Item<'a> = (Epoch, String, String);
     type Sign = Signed;
+    const RETAINED: bool = RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where

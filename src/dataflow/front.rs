@@ -24,6 +24,10 @@ pub trait Front: Clone + 'static {
     type Item<'a>;
     /// The sign of the weights: whether they may be negative.
     type Sign: Sign;
+    /// Whether a stream of the recipe has `retain`: the barrier behind lets contributions expire.
+    /// A constant, so that only the barrier that is needed is compiled.
+    #[doc(hidden)]
+    const RETAINED: bool;
 
     /// Runs the recipe over the rows of `pass`, giving each result with its weight to `sink`.
     #[doc(hidden)]
@@ -83,6 +87,7 @@ impl<E> Clone for Source<E> {
 impl<E: Event> Front for Source<E> {
     type Item<'a> = E::Row<'a>;
     type Sign = Plain;
+    const RETAINED: bool = false;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -246,6 +251,7 @@ where
 {
     type Item<'a> = T;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -268,6 +274,7 @@ where
 {
     type Item<'a> = T;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -298,6 +305,7 @@ where
 {
     type Item<'a> = T;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -324,6 +332,7 @@ where
 {
     type Item<'a> = P::Item<'a>;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -350,6 +359,7 @@ where
 {
     type Item<'a> = P::Item<'a>;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -376,6 +386,7 @@ where
 {
     type Item<'a> = P::Item<'a>;
     type Sign = Signed;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
@@ -403,6 +414,7 @@ where
 {
     type Item<'a> = A::Item<'a>;
     type Sign = <A::Sign as Or<B::Sign>>::Sign;
+    const RETAINED: bool = A::RETAINED || B::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where

@@ -164,12 +164,16 @@ impl<'s> Dataflow<'s> {
         let mut rows = self.refused.clone();
         let fallible = self.sketch.is_fallible();
         if fallible {
-            let events = Events {
-                sketch: self.sketch.clone(),
-                front: errors_view::Rejections,
-                kept: self.sketch.all_retentions(),
+            let sketch = self.sketch.clone();
+            let kept = sketch.all_retentions();
+            let rejected = if kept.is_empty() {
+                let front = errors_view::Rejections::<false>;
+                Events { sketch, front, kept }.count(errors_view::NAME)
+            } else {
+                let front = errors_view::Rejections::<true>;
+                Events { sketch, front, kept }.count(errors_view::NAME)
             };
-            rows = rows.concat(events.count(errors_view::NAME));
+            rows = rows.concat(rejected);
         }
         if refusals::close() || fallible {
             View::unchecked(&self.sketch, errors_view::NAME, rows)

@@ -51,6 +51,7 @@ where
 {
     type Item<'a> = P::Item<'a>;
     type Sign = P::Sign;
+    const RETAINED: bool = true;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where

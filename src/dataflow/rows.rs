@@ -65,6 +65,7 @@ impl<P> Owned<P> {
 impl<P: Rows> Front for Owned<P> {
     type Item<'a> = P::Event;
     type Sign = P::Sign;
+    const RETAINED: bool = P::RETAINED;
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where

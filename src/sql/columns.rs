@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow_array::{Array, ArrayRef};
 
@@ -43,11 +43,6 @@ pub(super) struct BatchColumns {
     bytes: AtomicUsize,
     used: AtomicU64,
 }
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock(&mutex)
-}
-
 impl ColumnCache {
     /// The entry of `batch`, a batch of a view of `columns` columns.
     pub(super) fn of(&self, batch: &ViewBatch, columns: usize) -> Arc<BatchColumns> {

@@ -1,6 +1,6 @@
 //! The registry of the serving versions: a deployment changes it, all lookups by name read it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use super::Served;
 use crate::control::{Turn, Turns};
