@@ -173,17 +173,34 @@ fn leases_hold_back_a_bounded_past() {
     }
     let held = index.snapshot(Read::Latest).unwrap();
     held.keep().unwrap();
-    check(&held, KEYS);
+    let at = held.epoch().unwrap();
     let until = Instant::now() + PATIENCE;
-    while held.get(0, &key(0)).is_ok() {
-        assert!(Instant::now() < until, "the lease lives on: {:?}", index.status());
+    while index.since() <= at {
+        assert!(Instant::now() < until, "the lease holds all back: {:?}", index.status());
         turn(&index, KEYS);
         std::thread::sleep(Duration::from_millis(5));
     }
-    // A later one lives.
+    // It holds its own batches, and answers on.
+    check(&held, KEYS);
+    assert_eq!(held.epoch().unwrap(), at);
     check(&index.snapshot(Read::Latest).unwrap(), KEYS);
     assert!(index.settle(PATIENCE));
     assert!(view(&index).past_bytes <= 4 * MIB, "{:?}", index.status());
+}
+
+/// A reader of the newest epoch is not cut off by the next one, even if the epochs before take more
+/// than all history may: so it is after a start that fed many epochs.
+#[test]
+fn a_snapshot_outlives_the_next_epoch_of_a_hot_index() {
+    const KEYS: u64 = 5_000;
+    let index = bounded(MIB / 16);
+    for _ in 0..20 {
+        turn(&index, KEYS);
+        let held = index.snapshot(Read::Latest).unwrap();
+        turn(&index, KEYS);
+        assert!(index.settle(PATIENCE));
+        check(&held, KEYS);
+    }
 }
 
 /// A merge replaces all batches that a reader holds: that ends no lease, however many bytes it

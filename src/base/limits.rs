@@ -67,6 +67,10 @@ pub const LEASE_LENGTH: Duration = Duration::from_mins(1);
 /// The lease of a snapshot that ends with its holder and not by itself: a century.
 pub const LEASE_KEPT: Duration = Duration::from_hours(24 * 36_525);
 
+/// The shortest life of a lease: until then it is not ended for the bytes that it holds, so that no
+/// reader is cut off in a call. What is merged in this time is held twice.
+pub const LEASE_LEAST: Duration = Duration::from_secs(1);
+
 /// How often expired leases are looked for when nothing else happens.
 pub const LEASE_SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 

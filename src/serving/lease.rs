@@ -20,7 +20,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use super::batch::ViewBatch;
 use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::limits::LEASES_MAX;
+use diptych_base::limits::{LEASE_LEAST, LEASES_MAX};
 use diptych_base::lock::lock;
 use diptych_base::time::Epoch;
 
@@ -31,6 +31,7 @@ pub(super) struct Lease {
     pub(super) upper: Epoch,
     held: ArcSwapOption<IndexState>,
     expires: Mutex<Instant>,
+    granted: Instant,
     /// The lease is not ended because of the bytes that it holds.
     spared: AtomicBool,
 }
@@ -67,6 +68,11 @@ impl Lease {
 
     fn is_spared(&self) -> bool {
         self.spared.load(Ordering::Relaxed)
+    }
+
+    /// Whether the lease is too young to be ended because of the bytes that it holds.
+    fn is_young(&self) -> bool {
+        self.granted.elapsed() < LEASE_LEAST
     }
 
     /// The epoch that the lease answers at.
@@ -110,9 +116,10 @@ impl Leases {
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let held = ArcSwapOption::from(Some(state));
-        let expires = Mutex::new(Instant::now() + length);
+        let granted = Instant::now();
+        let expires = Mutex::new(granted + length);
         let spared = AtomicBool::new(false);
-        let lease = Arc::new(Lease { id, upper, held, expires, spared });
+        let lease = Arc::new(Lease { id, upper, held, expires, granted, spared });
         table.insert(id, Arc::clone(&lease));
         Ok(lease)
     }
@@ -146,30 +153,28 @@ impl Leases {
         });
     }
 
-    /// The earliest epoch that a lease or a place is at.
-    pub(super) fn earliest(&self) -> Option<Epoch> {
-        let leased = lock(&self.table).values().map(|lease| lease.epoch()).min();
-        let place = lock(&self.places).keys().next().copied();
-        leased.into_iter().chain(place).min()
+    /// The earliest epoch, not before `since`, that a lease or a place is at.
+    pub(super) fn earliest_from(&self, since: Epoch) -> Option<Epoch> {
+        let table = lock(&self.table);
+        let leased = table.values().map(|lease| lease.epoch()).filter(|epoch| *epoch >= since);
+        let place = lock(&self.places).range(since..).next().map(|(epoch, _)| *epoch);
+        leased.chain(place).min()
     }
 
-    /// Ends all leases and places at epochs before `epoch`.
-    pub(super) fn end_before(&self, epoch: Epoch) {
+    /// Ends all places at epochs before `epoch`.
+    pub(super) fn end_places_before(&self, epoch: Epoch) {
         lock(&self.places).retain(|place, _| *place >= epoch);
-        lock(&self.table).retain(|_, lease| {
-            let stays = lease.epoch() >= epoch || lease.is_spared();
-            if !stays {
-                lease.held.store(None);
-            }
-            stays
-        });
     }
 
     /// Ends the earliest leases, until the batches that only leases hold, and not `state`, are at
     /// most `most` bytes, or as many bytes as `state` has: one merge replaces all that a reader
-    /// holds. Taking or releasing a snapshot does not wait for the counting.
+    /// holds. Leases younger than [`LEASE_LEAST`] are counted, and stay. Taking or releasing a
+    /// snapshot does not wait for the counting.
     pub(super) fn end_beyond(&self, state: &Arc<IndexState>, most: usize) {
-        let held = |lease: &Arc<Lease>| Some((lease.epoch(), lease.id, lease.held.load_full()?));
+        let held = |lease: &Arc<Lease>| {
+            let id = (!lease.is_young()).then_some(lease.id);
+            Some((lease.epoch(), id, lease.held.load_full()?))
+        };
         let table = lock(&self.table);
         let bounded = table.values().filter(|lease| !lease.is_spared());
         let mut leases: Vec<_> = bounded.filter_map(held).collect();
@@ -190,7 +195,7 @@ impl Leases {
                 bytes += only.map(ViewBatch::memory_bytes).sum::<usize>();
             }
             if bytes > most {
-                ending.push(*id);
+                ending.extend(*id);
             }
         }
         let mut table = lock(&self.table);

@@ -179,12 +179,12 @@ impl IndexShared {
         let history = self.options.history_epochs.max(1);
         let counted = state.frontier.saturating_sub(history).max(state.since);
         let mut since = state.since_within(counted, self.options.history_bytes).min(last);
-        if let Some(earliest) = self.leases.earliest().filter(|earliest| *earliest < since) {
+        let earliest = self.leases.earliest_from(state.since);
+        if let Some(earliest) = earliest.filter(|earliest| *earliest < since) {
             let leased = state.since_within(state.since, self.options.leased_bytes).min(since);
-            // A snapshot from before `since` holds its own batches, and holds nothing back.
-            if leased > state.since {
-                self.leases.end_before(leased);
-            }
+            // A snapshot from before `since` holds its own batches, whose bytes are bounded, and
+            // holds nothing else back: it answers as long as its lease.
+            self.leases.end_places_before(leased);
             since = since.min(earliest.max(leased));
         }
         if writer.pins.is_empty() {
