@@ -49,8 +49,28 @@ impl Site {
     /// was in the log when the process was started.
     ///
     /// # Errors
-    /// As for [`Site::snapshot`], and when catching up takes longer.
+    /// As for [`Site::snapshot`], when catching up takes longer, and when the dataflow has stopped
+    /// before its first epoch was complete.
     pub async fn snapshot_within(
+        &self,
+        flow: &Flow,
+        mode: Mode,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>> {
+        let snapshot = self.snapshot_of(flow, mode, patience).await?;
+        if snapshot.epoch().is_none()
+            && let Some(why) = self.control.failure(&flow.name)
+        {
+            // Views without rows would be taken for an answer.
+            let name = &flow.name;
+            let reason = why.reason();
+            let message = format!("dataflow {name:?} stopped before its first epoch: {reason}");
+            return Err(Error::new(Kind::Stopped, message).remedy(why.what_to_do()));
+        }
+        Ok(snapshot)
+    }
+
+    async fn snapshot_of(
         &self,
         flow: &Flow,
         mode: Mode,

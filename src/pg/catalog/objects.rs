@@ -1,10 +1,14 @@
 //! The objects of the catalog: schemas, relations, columns and types, with their numbers (OIDs).
 
+use std::sync::{Arc, Mutex};
+
 use arrow_schema::SchemaRef;
 
 use super::super::types::{self, PgField, PgType};
+use diptych_base::lock::lock;
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
+use diptych_sql::Settings;
 
 /// The first number that is free; those below are `PostgreSQL`'s own.
 const FIRST: u32 = 16_384;
@@ -31,7 +35,7 @@ pub(super) struct Objects {
     pub(super) relations: Vec<Relation>,
     pub(super) types: Vec<Type>,
     pub(super) user: String,
-    pub(super) settings: Vec<(String, String)>,
+    pub(super) settings: Arc<Mutex<Settings>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +74,7 @@ pub(super) struct Type {
 }
 
 impl Objects {
-    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> Objects {
+    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>) -> Objects {
         let named = |(oid, name): (u32, &str)| Schema { oid, name: name.to_owned() };
         let own = [
             (PG_CATALOG, "pg_catalog"),
@@ -84,7 +88,7 @@ impl Objects {
             schemas,
             relations: Vec::new(),
             types: types(),
-            user: user.to_owned(),
+            user: lock(&settings).user().to_owned(),
             settings,
         };
         for flow in &site.flows {
