@@ -126,9 +126,10 @@ impl Connection {
 
     /// Handles one message.
     async fn take(&mut self, frame: MessageFrame) -> Result<(), End> {
-        let message = match frame.is_too_long {
-            false => FrontendMessage::parse(frame.tag, self.wire.body(frame)),
-            true => Err(frame.too_long()),
+        let message = if frame.is_too_long {
+            Err(frame.too_long())
+        } else {
+            FrontendMessage::parse(frame.tag, self.wire.body(frame))
         };
         self.wire.pass(frame);
         let done = match message {

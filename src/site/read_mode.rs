@@ -65,7 +65,11 @@ impl Site {
             let name = &flow.name;
             let reason = why.reason();
             let message = format!("dataflow {name:?} stopped before its first epoch: {reason}");
-            return Err(Error::new(Kind::Stopped, message).remedy(why.what_to_do()));
+            let remedy = match why.what_to_do() {
+                "" => "mend its function or the event, and deploy it again",
+                remedy => remedy,
+            };
+            return Err(Error::new(Kind::Stopped, message).remedy(remedy));
         }
         Ok(snapshot)
     }

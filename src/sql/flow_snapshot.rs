@@ -2,7 +2,7 @@
 //! dataflow that has stopped, or has no complete epoch yet, is never an empty table.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{SqlError, df_error};
 use diptych_base::error::Error;
@@ -11,6 +11,9 @@ use diptych_log::Reader;
 use diptych_serving::Snapshot;
 use diptych_site::read_mode::Mode;
 use diptych_site::site::{Flow, Site};
+
+/// How often a statement that waits for a first epoch looks whether the dataflow has stopped.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Takes the snapshot of `flow` at the epoch that `mode` names.
 ///
@@ -68,7 +71,6 @@ async fn is_ahead(site: &Site, flow: &Flow, mode: Mode) -> Result<bool, SqlError
 async fn first_epoch(site: &Site, flow: &Flow, mode: Mode) -> Result<Arc<Snapshot>, SqlError> {
     let upper = site.read_log(Reader::upper).await.map_err(|error| df_error::of_own(&error))?;
     let begun = Instant::now();
-    let mut frontier = flow.frontier.clone();
     loop {
         let failure = site.control.failure(&flow.name);
         if let Some(why) = failure {
@@ -89,13 +91,9 @@ async fn first_epoch(site: &Site, flow: &Flow, mode: Mode) -> Result<Arc<Snapsho
             return Err(SqlError::new("55000", message));
         }
         // A failure signals nothing, so it is looked for now and then.
-        let moved = frontier.wait_for(|upper| *upper > 0);
-        let _ = tokio::time::timeout(left.min(LOOK), moved).await;
+        tokio::time::sleep(left.min(LOOK)).await;
     }
 }
-
-/// How often a statement that waits for a first epoch looks whether the dataflow has stopped.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// The error of a statement that reads a dataflow which has stopped.
 fn stopped(flow: &Flow, why: &Error) -> SqlError {
