@@ -164,7 +164,8 @@ fn random_conditions_and_aggregates_are_those_of_postgresql() {
         at += 1;
         drawn += batch.parts.len();
         let statement = Statement { class: batch.class.to_owned(), sql: batch.sql(table) };
-        let protocol = if at.is_multiple_of(2) { Protocol::Simple } else { Protocol::ExtendedBinary };
+        let protocol =
+            if at.is_multiple_of(2) { Protocol::Simple } else { Protocol::ExtendedBinary };
         let found = pair.run(&statement, &statement.sql, protocol);
         if found.is_empty() && !pair.real.last_failed() {
             batch.parts.iter().for_each(|_| report.ran(batch.class));

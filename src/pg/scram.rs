@@ -60,9 +60,8 @@ pub(super) async fn authenticate(
         return Err(malformed("the channel binding is not that of the mechanism"));
     }
     let refused = |error| refuse(user, &error);
-    let (challenge, waiting) = server
-        .on_client_first_message_with_secret(&first, secret)
-        .map_err(refused)?;
+    let (challenge, waiting) =
+        server.on_client_first_message_with_secret(&first, secret).map_err(refused)?;
     backend::rare(&Authentication::SASLContinue(challenge.into()), &mut wire.out);
     let proof = password_message(wire).await?;
     let answer = waiting.on_client_final_message(&proof).map_err(refused)?;

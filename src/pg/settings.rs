@@ -20,10 +20,7 @@ pub(super) const DATABASE: &str = "diptych";
 ///
 /// # Errors
 /// When one of them is refused.
-pub(super) fn of_startup(
-    user: &str,
-    said: &BTreeMap<String, String>,
-) -> Result<Settings, Failure> {
+pub(super) fn of_startup(user: &str, said: &BTreeMap<String, String>) -> Result<Settings, Failure> {
     let options = said.get("options").map(|text| options(text)).unwrap_or_default();
     let is_setting = |name: &str| !matches!(name, "user" | "database" | "replication" | "options");
     let plain = said.iter().filter(|(name, _)| is_setting(name));
@@ -113,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_startup_packet_sets() {
-        let settings = settings("-c statement_timeout=2s --geqo=off -c search_path=a,\\ b -cas_of=7");
+        let settings =
+            settings("-c statement_timeout=2s --geqo=off -c search_path=a,\\ b -cas_of=7");
         assert_eq!(settings.get("statement_timeout"), Some("2s"));
         assert_eq!(settings.get("GEQO"), Some("off"));
         assert_eq!(settings.get("application_name"), Some("x"));

@@ -134,11 +134,7 @@ impl Transaction {
     ///
     /// # Errors
     /// When there is none of this name.
-    pub(super) fn return_to(
-        &mut self,
-        name: &str,
-        settings: &mut Settings,
-    ) -> Result<(), Failure> {
+    pub(super) fn return_to(&mut self, name: &str, settings: &mut Settings) -> Result<(), Failure> {
         let at = self.savepoint(name)?;
         settings.return_to(&self.savepoints[at].1);
         self.savepoints.truncate(at + 1);

@@ -247,7 +247,7 @@ pub(super) fn parse_time(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(end);
     let (_, unit_ms) = UNITS_MS.iter().find(|(name, _)| *name == unit.trim())?;
     let ms = number.parse::<u64>().ok()?.checked_mul(*unit_ms)?;
-    (ms <= i32::MAX as u64).then(|| Duration::from_millis(ms))
+    i32::try_from(ms).is_ok().then(|| Duration::from_millis(ms))
 }
 
 /// Units of durations, with their milliseconds; the greatest come first.

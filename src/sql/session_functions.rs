@@ -90,18 +90,18 @@ impl SessionFunction {
             SessionCall::CurrentSetting => ScalarValue::Utf8(self.current_setting(row)?),
             SessionCall::SetConfig => ScalarValue::Utf8(self.set_config(row)?),
             SessionCall::CurrentSchema => ScalarValue::Utf8(self.schemas(false).into_iter().next()),
-            SessionCall::CurrentSchemas => match truth_at(row, 0) {
-                Some(implicit) => {
-                    let names = self.schemas(implicit).into_iter();
-                    let names: Vec<_> = names.map(|name| ScalarValue::Utf8(Some(name))).collect();
-                    ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true))
-                }
-                None => {
-                    let none = ScalarValue::try_from(&texts());
-                    none.map_err(|error| super::df_error::of("", &error))?
-                }
-            },
+            SessionCall::CurrentSchemas => self.current_schemas(row)?,
         })
+    }
+
+    fn current_schemas(&self, row: &[ScalarValue]) -> Result<ScalarValue, SqlError> {
+        let Some(implicit) = truth_at(row, 0) else {
+            let none = ScalarValue::try_from(&texts());
+            return none.map_err(|error| super::df_error::of("", &error));
+        };
+        let names = self.schemas(implicit).into_iter();
+        let names: Vec<_> = names.map(|name| ScalarValue::Utf8(Some(name))).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true)))
     }
 
     fn current_setting(&self, row: &[ScalarValue]) -> Result<Option<String>, SqlError> {

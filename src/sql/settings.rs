@@ -227,14 +227,12 @@ impl Settings {
 
     /// The value of `name`, if there is such a setting.
     pub fn get(&self, name: &str) -> Option<&str> {
-        match known(name) {
-            Some(known) => Some(self.value(known)),
-            None => {
-                let name = name.to_ascii_lowercase();
-                let name = self.custom.get(name.as_str())?;
-                Some(self.stored(name).unwrap_or_default())
-            }
+        if let Some(known) = known(name) {
+            return Some(self.value(known));
         }
+        let name = name.to_ascii_lowercase();
+        let name = self.custom.get(name.as_str())?;
+        Some(self.stored(name).unwrap_or_default())
     }
 
     fn stored(&self, name: &str) -> Option<&str> {
@@ -261,7 +259,7 @@ impl Settings {
 
     /// All settings.
     pub fn all(&self) -> Vec<ShownSetting> {
-        let start = |name: &str| self.start.get(name).map(|value| value.to_string());
+        let start = |name: &str| self.start.get(name).map(ToString::to_string);
         let shown = |known: &'static KnownSetting| ShownSetting {
             name: known.name.to_owned(),
             value: self.value(known).to_owned(),

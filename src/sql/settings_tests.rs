@@ -62,9 +62,8 @@ fn a_mark_brings_back_what_was_set() {
 #[test]
 fn unknown_and_reserved_names_are_refused() {
     let mut settings = settings();
-    let mut state = |name, value| {
-        settings.set(name, value, Session).map_err(|error| error.sqlstate)
-    };
+    let mut state =
+        |name, value| settings.set(name, value, Session).map_err(|error| error.sqlstate);
     assert_eq!(state("nonsense", Some("1")), Err("42704"));
     assert_eq!(state("my.own", None), Err("42704"));
     assert_eq!(state("diptych.asof", Some("1")), Err("42602"));

@@ -30,7 +30,10 @@ async fn a_transaction_takes_its_settings_with_it() {
         ("begin; set diptych.at_least = '1'; rollback; show diptych.at_least", ""),
         ("begin; set diptych.at_least = '1'; commit; show diptych.at_least", "1"),
         ("reset diptych.at_least; show at_least", ""),
-        ("begin; set diptych.as_of = '0'; savepoint a; set as_of = '1'; rollback to a; show as_of", "0"),
+        (
+            "begin; set diptych.as_of = '0'; savepoint a; set as_of = '1'; rollback to a; show as_of",
+            "0",
+        ),
         ("commit; show as_of", "0"),
         ("discard all", ""),
         ("show as_of", ""),

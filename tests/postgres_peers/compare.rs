@@ -135,12 +135,7 @@ fn same_rows(ours: &Answer, real: &Answer, protocol: Protocol, is_ordered: bool)
 }
 
 /// Floats are the same up to the last digits: sums depend on the order of their rows.
-fn same(
-    ours: &Option<Vec<u8>>,
-    real: &Option<Vec<u8>>,
-    oid: u32,
-    protocol: Protocol,
-) -> bool {
+fn same(ours: &Option<Vec<u8>>, real: &Option<Vec<u8>>, oid: u32, protocol: Protocol) -> bool {
     let (Some(one), Some(other)) = (ours, real) else { return ours == real };
     if one == other || !matches!(oid, FLOAT4 | FLOAT8) {
         return one == other;
@@ -171,9 +166,8 @@ fn shown_rows(answer: &Answer, protocol: Protocol) -> String {
             }
         }
     };
-    let row = |row: &Vec<Option<Vec<u8>>>| {
-        row.iter().enumerate().map(cell).collect::<Vec<_>>().join("|")
-    };
+    let row =
+        |row: &Vec<Option<Vec<u8>>>| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("|");
     let mut rows: Vec<_> = answer.rows.iter().take(200).map(row).collect();
     rows.push(format!("{:?}", answer.tag.as_deref().unwrap_or_default()));
     rows.join(" / ")

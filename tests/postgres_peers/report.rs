@@ -81,7 +81,13 @@ impl Report {
             let is_open = known(&self.open);
             let first = &all[0];
             let short = |text: &str| text.chars().take(300).collect::<String>();
-            let is = if is_meant { "meant" } else if is_open { "open" } else { "NEW" };
+            let is = if is_meant {
+                "meant"
+            } else if is_open {
+                "open"
+            } else {
+                "NEW"
+            };
             let _ = writeln!(
                 text,
                 "{is} {} | {class} | {} times | {}\n    {}\n    ours: {}\n    PostgreSQL: {}",

@@ -77,17 +77,32 @@ fn comparisons(all: &mut Vec<Statement>) {
         }
     }
     let literals = [
-        "0", "1.5", "0.3", "2147483648", "9223372036854775807", "18446744073709551615", "1e300",
-        "'1'", "'a'", "'t'", "'NaN'", "'2024-02-29'", "'\\xdeadbeef'", "NULL", "true",
-        "date '2024-02-29'", "timestamp '2024-02-29 10:00:00.5'", "'0001-01-01'", "'infinity'",
+        "0",
+        "1.5",
+        "0.3",
+        "2147483648",
+        "9223372036854775807",
+        "18446744073709551615",
+        "1e300",
+        "'1'",
+        "'a'",
+        "'t'",
+        "'NaN'",
+        "'2024-02-29'",
+        "'\\xdeadbeef'",
+        "NULL",
+        "true",
+        "date '2024-02-29'",
+        "timestamp '2024-02-29 10:00:00.5'",
+        "'0001-01-01'",
+        "'infinity'",
     ];
     for (column, of) in COLUMNS {
         for literal in literals {
             for operator in ["=", "<", "IS DISTINCT FROM"] {
                 let class = format!("literal {operator} {} {literal}", bare(of));
-                let sql = format!(
-                    "SELECT id FROM {{t}} WHERE {column} {operator} {literal} ORDER BY id"
-                );
+                let sql =
+                    format!("SELECT id FROM {{t}} WHERE {column} {operator} {literal} ORDER BY id");
                 add(all, class, sql);
             }
             let class = format!("literal in {} {literal}", bare(of));
@@ -100,19 +115,36 @@ fn comparisons(all: &mut Vec<Statement>) {
 }
 
 const TARGETS: &[&str] = &[
-    "int2", "int4", "int8", "numeric", "numeric(10,2)", "numeric(4,1)", "float4", "float8", "bool",
-    "text", "varchar", "varchar(3)", "char(3)", "bytea", "date", "timestamp", "timestamptz", "time",
-    "interval", "json",
+    "int2",
+    "int4",
+    "int8",
+    "numeric",
+    "numeric(10,2)",
+    "numeric(4,1)",
+    "float4",
+    "float8",
+    "bool",
+    "text",
+    "varchar",
+    "varchar(3)",
+    "char(3)",
+    "bytea",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "time",
+    "interval",
+    "json",
 ];
 
 fn casts(all: &mut Vec<Statement>) {
     for (column, of) in COLUMNS {
         for target in TARGETS {
             let class = format!("cast {} {target}", bare(of));
-            for (filter, more) in [(format!("WHERE id >= {TAME}"), ""), (String::new(), " at ends")] {
-                let sql = format!(
-                    "SELECT id, {column}::{target} AS v FROM {{t}} {filter} ORDER BY id"
-                );
+            for (filter, more) in [(format!("WHERE id >= {TAME}"), ""), (String::new(), " at ends")]
+            {
+                let sql =
+                    format!("SELECT id, {column}::{target} AS v FROM {{t}} {filter} ORDER BY id");
                 add(all, format!("{class}{more}"), sql);
             }
         }
@@ -121,14 +153,61 @@ fn casts(all: &mut Vec<Statement>) {
 
 fn casts_of_texts(all: &mut Vec<Statement>) {
     let texts = [
-        "0", "-1", " 7 ", "127", "32768", "2147483648", "9223372036854775808", "1.5", "2.5", "-2.5",
-        "0.30000000000000004", "1e3", "1e400", "NaN", "Infinity", "-infinity", "t", "true", "yes",
-        "off", "2", "", " ", "abc", "2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31",
-        "10000-01-01", "2024-01-01 10:00", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00+02",
-        "2024-01-01 10:00:00.123456789", "24:00:00", "01:02:03", "1 day", "1 month 2 days",
-        "-1 year 3 mons", "P1Y2M3DT4H5M6S", "1.5 hours", "\\xDEADBEEF", "\\xZZ", "a\\000b", "{1,2}",
-        "Feb 29 2024", "20240229", "02/29/2024", "now", "epoch", "1_000", "0x1F", "+5", "--5",
-        "99999999999999999999999999999999999999999", "{\"a\": 1}",
+        "0",
+        "-1",
+        " 7 ",
+        "127",
+        "32768",
+        "2147483648",
+        "9223372036854775808",
+        "1.5",
+        "2.5",
+        "-2.5",
+        "0.30000000000000004",
+        "1e3",
+        "1e400",
+        "NaN",
+        "Infinity",
+        "-infinity",
+        "t",
+        "true",
+        "yes",
+        "off",
+        "2",
+        "",
+        " ",
+        "abc",
+        "2024-02-29",
+        "2023-02-29",
+        "0001-01-01",
+        "9999-12-31",
+        "10000-01-01",
+        "2024-01-01 10:00",
+        "2024-01-01T10:00:00Z",
+        "2024-01-01 10:00:00+02",
+        "2024-01-01 10:00:00.123456789",
+        "24:00:00",
+        "01:02:03",
+        "1 day",
+        "1 month 2 days",
+        "-1 year 3 mons",
+        "P1Y2M3DT4H5M6S",
+        "1.5 hours",
+        "\\xDEADBEEF",
+        "\\xZZ",
+        "a\\000b",
+        "{1,2}",
+        "Feb 29 2024",
+        "20240229",
+        "02/29/2024",
+        "now",
+        "epoch",
+        "1_000",
+        "0x1F",
+        "+5",
+        "--5",
+        "99999999999999999999999999999999999999999",
+        "{\"a\": 1}",
     ];
     for text in texts {
         for target in TARGETS {
@@ -144,12 +223,30 @@ fn casts_of_texts(all: &mut Vec<Statement>) {
 
 fn aggregates(all: &mut Vec<Statement>) {
     let calls = [
-        "count({c})", "count(DISTINCT {c})", "sum({c})", "avg({c})", "min({c})", "max({c})",
-        "stddev({c})", "stddev_pop({c})", "variance({c})", "var_pop({c})", "bool_and({c})",
-        "bool_or({c})", "bit_and({c})", "bit_or({c})", "bit_xor({c})", "array_agg({c} ORDER BY id)",
-        "string_agg({c}::text, ',' ORDER BY id)", "json_agg({c} ORDER BY id)", "sum(DISTINCT {c})",
-        "percentile_cont(0.5) WITHIN GROUP (ORDER BY {c})", "mode() WITHIN GROUP (ORDER BY {c})",
-        "percentile_disc(0.5) WITHIN GROUP (ORDER BY {c})", "corr({c}, id)", "regr_slope({c}, id)",
+        "count({c})",
+        "count(DISTINCT {c})",
+        "sum({c})",
+        "avg({c})",
+        "min({c})",
+        "max({c})",
+        "stddev({c})",
+        "stddev_pop({c})",
+        "variance({c})",
+        "var_pop({c})",
+        "bool_and({c})",
+        "bool_or({c})",
+        "bit_and({c})",
+        "bit_or({c})",
+        "bit_xor({c})",
+        "array_agg({c} ORDER BY id)",
+        "string_agg({c}::text, ',' ORDER BY id)",
+        "json_agg({c} ORDER BY id)",
+        "sum(DISTINCT {c})",
+        "percentile_cont(0.5) WITHIN GROUP (ORDER BY {c})",
+        "mode() WITHIN GROUP (ORDER BY {c})",
+        "percentile_disc(0.5) WITHIN GROUP (ORDER BY {c})",
+        "corr({c}, id)",
+        "regr_slope({c}, id)",
     ];
     for (column, of) in COLUMNS {
         for call in calls {
@@ -178,7 +275,8 @@ fn orders(all: &mut Vec<Statement>) {
     for (column, of) in COLUMNS {
         for order in ["", " DESC", " NULLS FIRST", " DESC NULLS LAST"] {
             let class = format!("order {}{order}", bare(of));
-            let sql = format!("SELECT id, {column} FROM {{t}} ORDER BY {column}{order}, id LIMIT 60");
+            let sql =
+                format!("SELECT id, {column} FROM {{t}} ORDER BY {column}{order}, id LIMIT 60");
             add(all, class, sql);
         }
         for set in ["EXCEPT ALL", "INTERSECT ALL", "EXCEPT", "INTERSECT", "UNION"] {
@@ -204,11 +302,15 @@ fn orders(all: &mut Vec<Statement>) {
 
 fn windows(all: &mut Vec<Statement>) {
     let frames = [
-        "", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW", " ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING",
+        "",
+        " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+        " ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING",
         " RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
     ];
     for (column, of) in COLUMNS {
-        for call in ["sum", "avg", "min", "max", "count", "first_value", "last_value", "lag", "lead"] {
+        for call in
+            ["sum", "avg", "min", "max", "count", "first_value", "last_value", "lag", "lead"]
+        {
             for frame in frames {
                 if frame.is_empty() || !matches!(call, "lag" | "lead") {
                     let class = format!("window {call} {}{frame}", bare(of));
@@ -232,9 +334,27 @@ fn windows(all: &mut Vec<Statement>) {
 
 fn times(all: &mut Vec<Statement>) {
     let fields = [
-        "year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond", "epoch",
-        "dow", "isodow", "doy", "week", "isoyear", "quarter", "century", "decade", "millennium",
-        "julian", "timezone", "nonsense",
+        "year",
+        "month",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "microsecond",
+        "epoch",
+        "dow",
+        "isodow",
+        "doy",
+        "week",
+        "isoyear",
+        "quarter",
+        "century",
+        "decade",
+        "millennium",
+        "julian",
+        "timezone",
+        "nonsense",
     ];
     let values = ["day", "at", "at::timestamp", "(at - '2000-01-01'::timestamptz)", "at::time"];
     for value in values {
@@ -247,7 +367,8 @@ fn times(all: &mut Vec<Statement>) {
             }
         }
         for unit in ["year", "quarter", "month", "week", "day", "hour", "second", "decade"] {
-            let sql = format!("SELECT id, date_trunc('{unit}', {value}) AS v FROM {{t}} ORDER BY id");
+            let sql =
+                format!("SELECT id, date_trunc('{unit}', {value}) AS v FROM {{t}} ORDER BY id");
             add(all, format!("date_trunc {unit} {value}"), sql);
         }
         for interval in ["1 day", "36 hours", "1 month", "-1 year", "1.5 hours", "1 mon 1 day"] {
@@ -264,14 +385,25 @@ fn times(all: &mut Vec<Statement>) {
             add(all, "time compare interval".to_owned(), sql);
         }
         for pattern in [
-            "YYYY-MM-DD", "HH24:MI:SS.US", "Mon DD, YYYY", "Day, DDth Month YYYY", "IYYY-IW", "Q",
-            "YYYY\"T\"HH12 AM", "FMMonth FMDD", "TZ", "J", "MS",
+            "YYYY-MM-DD",
+            "HH24:MI:SS.US",
+            "Mon DD, YYYY",
+            "Day, DDth Month YYYY",
+            "IYYY-IW",
+            "Q",
+            "YYYY\"T\"HH12 AM",
+            "FMMonth FMDD",
+            "TZ",
+            "J",
+            "MS",
         ] {
-            let sql = format!("SELECT id, to_char({value}, '{pattern}') AS v FROM {{t}} ORDER BY id");
+            let sql =
+                format!("SELECT id, to_char({value}, '{pattern}') AS v FROM {{t}} ORDER BY id");
             add(all, format!("to_char {value}"), sql);
         }
         for zone in ["Europe/Berlin", "UTC", "America/New_York", "+02", "nowhere"] {
-            let sql = format!("SELECT id, {value} AT TIME ZONE '{zone}' AS v FROM {{t}} ORDER BY id");
+            let sql =
+                format!("SELECT id, {value} AT TIME ZONE '{zone}' AS v FROM {{t}} ORDER BY id");
             add(all, format!("at time zone {value}"), sql);
         }
     }
@@ -307,7 +439,8 @@ fn functions(all: &mut Vec<Statement>) {
                 add(all, class, sql);
             }
             continue;
-        } else if line.starts_with("SELECT") || line.starts_with("WITH") || line.contains(" FROM (") {
+        } else if line.starts_with("SELECT") || line.starts_with("WITH") || line.contains(" FROM (")
+        {
             let select = if line.starts_with(['S', 'W']) { "" } else { "SELECT " };
             format!("{select}{line}")
         } else {

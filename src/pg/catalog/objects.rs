@@ -84,13 +84,9 @@ impl Objects {
         let flows = site.flows.iter().map(|flow| flow.name.as_str()).chain(["streams"]);
         let flows = flows.enumerate().map(|(at, name)| (FIRST + at as u32, name));
         let schemas: Vec<Schema> = own.into_iter().chain(flows).map(named).collect();
-        let mut objects = Objects {
-            schemas,
-            relations: Vec::new(),
-            types: types(),
-            user: lock(&settings).user().to_owned(),
-            settings,
-        };
+        let user = lock(&settings).user().to_owned();
+        let mut objects =
+            Objects { schemas, relations: Vec::new(), types: types(), user, settings };
         for flow in &site.flows {
             for view in flow.serving.index().views() {
                 let columns = of_view(&view.schema);
@@ -263,10 +259,9 @@ fn of_view(schema: &RowSchema) -> Vec<CatalogColumn> {
 
 fn of_stream(schema: &SchemaRef) -> Vec<CatalogColumn> {
     let fields = types::fields(schema);
-    let column =
-        |(PgField { name, kind }, field): (PgField, &std::sync::Arc<arrow_schema::Field>)| {
-            CatalogColumn { name, kind, is_nullable: field.is_nullable() }
-        };
+    let column = |(PgField { name, kind }, field): (PgField, &Arc<arrow_schema::Field>)| {
+        CatalogColumn { name, kind, is_nullable: field.is_nullable() }
+    };
     let mut columns: Vec<CatalogColumn> =
         fields.into_iter().zip(schema.fields()).map(column).collect();
     // The planner appends this column to those of the events.
