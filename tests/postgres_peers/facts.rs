@@ -298,19 +298,19 @@ fn wild(id: u32) -> Fact {
 fn tame(id: u32) -> Fact {
     let at = id as usize - TAME as usize;
     let n = at as i64;
-    let small = |step: usize| of(&[0, 1, 2, 3, 5, 7, 10, 12], at, step);
+    let small = |step: usize| of(&[0_i64, 1, 2, 3, 5, 7, 10, 12], at, step);
     Fact {
         id,
-        i8: small(1),
-        i16: small(3).map(|n| n * 7),
-        i32: small(5).map(|n| n * 100),
+        i8: small(1).map(|n| n as i8),
+        i16: small(3).map(|n| n as i16 * 7),
+        i32: small(5).map(|n| n as i32 * 100),
         i64: small(1).map(|n| n * 1_000 - 3),
-        u8: small(3),
-        u16: small(5),
-        u32: small(1),
-        u64: small(3),
+        u8: small(3).map(|n| n as u8),
+        u16: small(5).map(|n| n as u16),
+        u32: small(1).map(|n| n as u32),
+        u64: small(3).map(|n| n as u64),
         f32: small(1).map(|n| n as f32 / 4.0),
-        f64: small(5).map(|n| f64::from(n) / 8.0 - 0.5),
+        f64: small(5).map(|n| n as f64 / 8.0 - 0.5),
         b: of(&[true, false], at, 3),
         t: of(TEXTS, at, 5).map(str::to_owned),
         raw: Some(vec![at as u8, 65]),
