@@ -62,9 +62,10 @@ impl Site {
             && let Some(why) = self.control.failure(&flow.name)
         {
             // Views without rows would be taken for an answer.
-            let name = &flow.name;
+            let name = format!("dataflow {:?}", flow.name);
             let reason = why.reason();
-            let message = format!("dataflow {name:?} stopped before its first epoch: {reason}");
+            let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason);
+            let message = format!("{name} stopped before its first epoch: {reason}");
             let remedy = match why.what_to_do() {
                 "" => "mend its function or the event, and deploy it again",
                 remedy => remedy,

@@ -36,6 +36,8 @@ pub(super) async fn take(site: &Site, flow: &Flow, mode: Mode) -> Result<Arc<Sna
         }
         (Ok(snapshot), None) if snapshot.epoch().is_none() => first_epoch(site, flow, mode).await,
         (Ok(snapshot), None) => Ok(snapshot),
+        // It stopped before its first epoch.
+        (Err(error), Some(why)) if error.is_stopped() => Err(stopped(flow, &why)),
         (Err(error), Some(why)) if error.is_missing() && is_ahead(site, flow, mode).await? => {
             Err(stopped(flow, &why))
         }
@@ -105,7 +107,9 @@ fn stopped(flow: &Flow, why: &Error) -> SqlError {
         "" => "mend its function or the event, and deploy it again",
         remedy => remedy,
     };
-    let (name, reason) = (&flow.name, why.reason());
-    let message = format!("dataflow {name:?} has stopped: {reason} ({remedy}; {earlier})");
+    let name = format!("dataflow {:?}", flow.name);
+    let reason = why.reason();
+    let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason);
+    let message = format!("{name} has stopped: {reason} ({remedy}; {earlier})");
     SqlError::new("55000", message)
 }

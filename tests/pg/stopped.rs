@@ -102,7 +102,7 @@ const OF_IT: &[&str] = &[
     "SELECT count(*) FROM touchy.seen",
     "SELECT * FROM seen",
     "SELECT * FROM touchy.seen LIMIT 1",
-    "SELECT count FROM touchy.seen WHERE key = 'a'",
+    "SELECT value FROM touchy.seen WHERE key = 'a'",
     "SELECT (SELECT count(*) FROM touchy.seen) + 1",
     "BEGIN; SELECT count(*) FROM touchy.seen",
 ];

@@ -110,7 +110,15 @@ impl Report {
         }
         if let Some(path) = std::env::var_os("DIPTYCH_PEERS_REPORT") {
             let path = std::path::PathBuf::from(path).with_extension(part);
-            std::fs::write(path, &text).expect("written");
+            std::fs::write(&path, &text).expect("written");
+            let line = |one: &Difference| {
+                let flat = |text: &str| text.replace(['\t', '\n'], " ");
+                let parts = [&one.class, &one.sql, &one.way, &one.ours, &one.real];
+                let parts: Vec<_> = parts.map(|part| flat(part)).to_vec();
+                format!("{}\t{}\n", one.kind.word(), parts.join("\t"))
+            };
+            let lines: String = self.found.values().flatten().map(line).collect();
+            std::fs::write(path.with_added_extension("tsv"), lines).expect("written");
         }
         assert!(
             new.is_empty(),
