@@ -107,7 +107,8 @@ pub(crate) fn peers(df: &mut Dataflow) {
         };
         (fact.id, value)
     });
-    df.view("by_id", facts.distinct("by_id"));
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    df.view("by_id", facts.distinct("by_id")).columns(&names);
 }
 
 const TEXTS: &[&str] = &[
