@@ -144,7 +144,7 @@ pub mod system {
 #[cfg(feature = "servers")]
 pub mod servers {
     pub use diptych_servers::{Listeners, Servers, routes};
-    pub use diptych_site::{AppendOnly, Concern, ConcernKind, Flow, Load, MaxLag, Mode};
+    pub use diptych_site::{AppendOnly, ClearText, Concern, ConcernKind, Flow, Load, MaxLag, Mode};
     pub use diptych_site::{ServersOptions, Site};
 }
 

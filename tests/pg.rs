@@ -13,3 +13,9 @@ mod flows;
 mod hostile;
 #[path = "pg/served.rs"]
 mod served;
+#[path = "pg/service.rs"]
+mod service;
+#[path = "pg/session_settings.rs"]
+mod session_settings;
+#[path = "pg/stopped.rs"]
+mod stopped;

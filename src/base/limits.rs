@@ -11,8 +11,10 @@ mod history;
 mod lag;
 mod memory;
 mod past;
+mod postgres;
 mod producers;
 mod results;
+mod sql;
 
 use std::time::Duration;
 
@@ -25,8 +27,10 @@ pub use history::*;
 pub use lag::*;
 pub use memory::*;
 pub use past::*;
+pub use postgres::*;
 pub use producers::*;
 pub use results::*;
+pub use sql::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
 /// mostly unique and a larger table only costs cache misses and memory.
@@ -197,39 +201,6 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long running requests may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
-/// Connections on the Postgres port; more are refused with 53300.
-pub const PG_CONNECTIONS_MAX: usize = 256;
-
-/// How long a connection on the Postgres port may take for its start-up, up to its first statement.
-pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes of one message from a client on the Postgres port: a statement, or its parameters.
-pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
-
-/// How long the rest of a partly received message may take.
-pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// How long a client on the Postgres port may be silent, unless its session sets another time.
-pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
-
-/// Bytes of answers that are gathered before they are sent.
-pub const PG_OUTPUT_BYTES: usize = 64 << 10;
-
-/// How long a client may take to read the bytes that were sent.
-pub const PG_WRITE_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Prepared statements of one connection.
-pub const PG_STATEMENTS_MAX: usize = 1_000;
-
-/// Bytes of the texts of one connection's prepared statements.
-pub const PG_STATEMENT_BYTES_MAX: usize = 4 << 20;
-
-/// Open portals and cursors of one connection.
-pub const PG_PORTALS_MAX: usize = 100;
-
-/// Savepoints of one transaction.
-pub const PG_SAVEPOINTS_MAX: usize = 1_000;
-
 /// Connections that one listener holds at once: below the usual limit of open files (1,024 is often
 /// raised to more), and each may hold a snapshot.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -368,57 +339,6 @@ pub const REBUILDS_WAITING_MAX: usize = 4;
 /// Rows that are named when a rebuilt batch view differs from the served index.
 pub const DRIFT_ROWS: usize = 10;
 
-/// Bytes of one SQL statement: room for thousands of literals, little enough that parsing it takes
-/// milliseconds.
-pub const SQL_TEXT_BYTES_MAX: usize = 256 << 10;
-
-/// Operators of one SQL statement. Each may nest the ones before it, and planning recurses.
-pub const SQL_OPERATORS_MAX: usize = 1_000;
-
-/// Tables that one SQL statement names, repetitions included; each join nests the ones before it.
-pub const SQL_TABLES_MAX: usize = 100;
-
-/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build. Only
-/// touched pages become memory.
-pub const SQL_STACK_BYTES: usize = 64 << 20;
-
-/// SQL statements that run at the same time; others wait for [`SQL_QUEUE_WAIT`].
-pub const SQL_STATEMENTS_MAX: usize = 16;
-
-/// How long a statement waits for its turn before it is refused.
-pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a SQL statement may run, including the time its client takes to read.
-pub const SQL_STATEMENT_TIME: Duration = Duration::from_mins(2);
-
-/// How long `diptych.at_least` waits for its epoch.
-pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);
-
-/// Bytes that all SQL statements together may use for joins, sorts and groups.
-pub const SQL_MEMORY_BYTES: usize = 1 << 30;
-
-/// Bytes of views kept as columns for SQL scans, beside the index. A view that would need more
-/// than this by itself is read row by row.
-pub const SQL_COLUMNS_BYTES: usize = 1 << 30;
-
-/// Rows of one block of columns, and of one record batch of an answer.
-pub const SQL_BLOCK_ROWS: usize = 8 << 10;
-
-/// Rows up to which a range of a view is read from the index and not as columns.
-pub const SQL_INDEX_ROWS_MAX: usize = 4 << 10;
-
-/// Byte ranges and keys that a statement's conditions may become; wider conditions are checked
-/// row by row.
-pub const SQL_RANGES_MAX: usize = 4 << 10;
-
-/// Rows of one answer over HTTP.
-pub const SQL_HTTP_ROWS_MAX: usize = 10_000_000;
-
-const _: () = {
-    assert!(SQL_BLOCK_ROWS.is_multiple_of(64), "a block's rows are whole words of a bit mask");
-    assert!(SQL_INDEX_ROWS_MAX <= SQL_BLOCK_ROWS);
-    assert!(SQL_QUEUE_WAIT.as_millis() < SQL_STATEMENT_TIME.as_millis());
-};
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
 /// How long the bundled client waits for a connection.

@@ -10,7 +10,7 @@ use super::logging::LogsArgs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_engine::Cluster;
-use diptych_site::{MaxLag, ServersOptions};
+use diptych_site::{ClearText, MaxLag, ServersOptions};
 use diptych_system::{Checkpoints, System};
 
 /// The format of printed rows.
@@ -157,6 +157,15 @@ fn max_lag(text: &str) -> std::result::Result<MaxLag, String> {
     count(text).map(MaxLag::Epochs).or_else(|_| duration(text).map(MaxLag::Time))
 }
 
+/// Parses which clients of the Postgres port may do without TLS.
+fn pg_tls(text: &str) -> std::result::Result<ClearText, String> {
+    match text {
+        "require" => Ok(ClearText::Refused),
+        "allow" => Ok(ClearText::Allowed),
+        _ => Err("write require or allow".to_owned()),
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct FlowsArgs {
     /// Only this dataflow
@@ -259,6 +268,10 @@ pub(super) struct ServersArgs {
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
+    /// Clients of the Postgres port without TLS, when there is a certificate: `require` refuses
+    /// all, `allow` admits all [default: only those of this machine]
+    #[arg(long, value_name = "require|allow", value_parser = pg_tls)]
+    pub(super) pg_tls: Option<ClearText>,
     /// Tokens and passwords (TOML); read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(super) credentials: Option<PathBuf>,
@@ -298,6 +311,7 @@ impl ServersArgs {
             pg_listen: self.pg_listen,
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
+            pg_tls: self.pg_tls,
             credentials: self.credentials.clone(),
             allow_host: self.allow_host.clone(),
             max_connections: Some(self.max_connections),

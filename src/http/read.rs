@@ -224,8 +224,8 @@ pub(super) fn point(flow: &Flow, view: &str, text: &str) -> Result<Option<Respon
         return Ok(None);
     }
     let index = flow.serving.index();
-    // A stale index may have to wait.
-    if index.is_stale() {
+    // A stale index may have to wait; one without an epoch may have stopped.
+    if index.is_stale() || index.frontier() == 0 {
         return Ok(None);
     }
     let (id, info) = find(index.views(), view)?;

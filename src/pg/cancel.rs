@@ -1,5 +1,5 @@
-//! Cancellation of statements: by a cancel request, a timeout, or the loss of the user's
-//! credentials.
+//! Cancellation of statements: by a cancel request, a timeout, the loss of the user's credentials,
+//! or because the client has left.
 //!
 //! A cancel request comes on a connection of its own and names another one by number and secret.
 
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::departure::ClientWatch;
 use super::error::Failure;
 use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
@@ -34,6 +35,7 @@ pub(super) struct Cancel {
     asked: watch::Receiver<()>,
     /// The user of the connection, when the server has credentials.
     login: Option<Login>,
+    client: Arc<ClientWatch>,
 }
 
 /// A guard that can end one statement.
@@ -42,14 +44,19 @@ pub(super) struct StatementGuard {
     asked: watch::Receiver<()>,
     deadline: Option<Instant>,
     login: Option<Login>,
+    client: Arc<ClientWatch>,
 }
 
 impl Cancels {
-    /// Adds an entry for a new connection, which ends with its `login`.
+    /// Adds an entry for a new connection, which ends with its `login`, or when its `client` leaves.
     ///
     /// # Errors
     /// When there are no random bytes for its secret.
-    pub(super) fn enter(self: &Arc<Self>, login: Option<Login>) -> Result<Cancel> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        login: Option<Login>,
+        client: ClientWatch,
+    ) -> Result<Cancel> {
         let secret = i32::from_be_bytes(secret_bytes()?);
         let (sender, asked) = watch::channel(());
         let mut table = self.table();
@@ -61,7 +68,8 @@ impl Cancels {
         };
         table.entries.insert(pid, (secret, sender));
         drop(table);
-        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked, login })
+        let client = Arc::new(client);
+        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked, login, client })
     }
 
     /// Asks connection `pid` to cancel its statement, if the secret is right. The caller does not
@@ -85,7 +93,8 @@ impl Cancel {
     pub(super) fn guard(&mut self, timeout: Option<Duration>) -> StatementGuard {
         self.asked.mark_unchanged();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        StatementGuard { asked: self.asked.clone(), deadline, login: self.login.clone() }
+        let client = Arc::clone(&self.client);
+        StatementGuard { asked: self.asked.clone(), deadline, login: self.login.clone(), client }
     }
 
     /// The user of the connection, when the server has credentials.
@@ -104,7 +113,7 @@ impl StatementGuard {
     /// Runs `work`, unless the statement is to end before that.
     ///
     /// # Errors
-    /// When the statement was cancelled, timed out, or has lost its user.
+    /// When the statement was cancelled, timed out, or has lost its user or its client.
     pub(super) async fn watch<T>(
         &mut self,
         work: impl Future<Output = T>,
@@ -123,9 +132,11 @@ impl StatementGuard {
             }
         };
         let over = over(self.login.clone());
+        let left = self.client.left();
         tokio::select! {
             biased;
             () = over => Err(ended()),
+            () = left => Err(Failure::fatal("08006", "the client has left")),
             () = asked => Err(Failure::new("57014", "canceling statement due to user request")),
             () = late => {
                 let failure = Failure::new("57014", "canceling statement due to statement timeout");

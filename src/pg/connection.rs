@@ -112,7 +112,7 @@ impl Connection {
             let failure = Failure::fatal("08P01", "the rest of a message did not come in time");
             return (PG_MESSAGE_TIMEOUT, failure);
         }
-        let settings = &self.session.settings;
+        let settings = self.session.settings();
         if self.session.transaction.is_there()
             && let Some(patience) = settings.time("idle_in_transaction_session_timeout")
         {
@@ -126,7 +126,11 @@ impl Connection {
 
     /// Handles one message.
     async fn take(&mut self, frame: MessageFrame) -> Result<(), End> {
-        let message = FrontendMessage::parse(frame.tag, self.wire.body(frame));
+        let message = if frame.is_too_long {
+            Err(frame.too_long())
+        } else {
+            FrontendMessage::parse(frame.tag, self.wire.body(frame))
+        };
         self.wire.pass(frame);
         let done = match message {
             Ok(FrontendMessage::Terminate) => return Err(End::Quietly),
@@ -145,7 +149,7 @@ impl Connection {
             Err(PortalError::Failure(failure)) if failure.is_fatal() => Err(End::With(failure)),
             Err(PortalError::Failure(failure)) => {
                 failure.write(&mut self.wire.out);
-                self.session.transaction.fail();
+                self.session.fail();
                 if is_extended(frame.tag) {
                     self.is_skipping = true;
                 } else {

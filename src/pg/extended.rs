@@ -13,6 +13,10 @@ use super::portal::{PortalError, RowSource, Sent, Style, describe};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
 use super::session::{no_cursor, no_statement};
 use super::statements;
+use diptych_site::budget::{Claim, REQUESTS};
+
+/// Bytes of a portal's parameters that are exempt from the budget of requests.
+const PARAMETERS_BYTES_FREE: usize = 4 << 10;
 
 impl Connection {
     pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
@@ -50,10 +54,12 @@ impl Connection {
             let format = backend::format_of(&bind.parameter_formats, at);
             Param::parse(prepared.parameters[at], format, bytes.as_deref())
         };
-        let values = bind.parameters.iter().enumerate().map(value).collect::<Result<_, _>>()?;
+        let values = bind.parameters.iter().enumerate().map(value);
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let claim = claimed(&values)?;
         let prepared = Arc::clone(prepared);
         let progress = PortalState::Fresh;
-        let portal = Portal { prepared, values, formats: bind.formats, progress };
+        let portal = Portal { prepared, values, formats: bind.formats, progress, _claim: claim };
         self.session.open(bind.portal, portal)?;
         backend::bind_complete(&mut self.wire.out);
         Ok(())
@@ -210,6 +216,17 @@ impl Connection {
         copy::end(sent.rows, &mut self.wire.out);
         Ok(())
     }
+}
+
+/// A claim on the budget of requests for values that are more than a few bytes.
+fn claimed(values: &[Param]) -> Result<Option<Claim>, Failure> {
+    let bytes: usize = values.iter().map(Param::memory_bytes).sum();
+    if bytes <= PARAMETERS_BYTES_FREE {
+        return Ok(None);
+    }
+    let mut claim = REQUESTS.claim();
+    claim.grow_to(bytes).map_err(|full| Failure::new("53200", full.to_string()))?;
+    Ok(Some(claim))
 }
 
 fn ends(command: &PgCommand) -> bool {

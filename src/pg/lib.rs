@@ -30,6 +30,7 @@ mod column_names;
 mod command;
 mod connection;
 mod copy;
+mod departure;
 mod error;
 mod extended;
 mod frontend;
@@ -56,7 +57,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use pgwire::tokio::server::MaybeTls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -72,11 +72,13 @@ use diptych_sql::Engine;
 use error::Failure;
 use planner::Planner;
 use session::PgSession;
-use startup::{Greeted, StartupRefusal, greet};
+use startup::{Greeted, StartupRefusal, greet, negotiate};
 use wire::Wire;
 
 /// Connections that wait for their refusal at once; further ones are closed without a message.
-const REFUSALS_MAX: usize = 16;
+const REFUSALS_MAX: usize = 64;
+/// How long a refused client may take to say what it wants.
+const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// The state that all connections share.
 struct Port {
@@ -128,8 +130,10 @@ pub async fn serve(
                 }
             });
         } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+            let port = Arc::clone(&port);
             connections.spawn(async move {
-                refuse(stream, connections_max).await;
+                // A client that is slow to hear its refusal is closed without one.
+                let _ = timeout(REFUSAL_WAIT, port.refuse(stream, connections_max)).await;
                 drop(place);
             });
         }
@@ -138,17 +142,19 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Tells a client that there is no room, if that can be done soon.
-async fn refuse(stream: TcpStream, connections_max: usize) {
-    let mut wire = Wire::new(MaybeTls::Plain(stream), BytesMut::new());
-    // The client's first packet is read because closing over unread bytes would reset the answer.
-    let _ = timeout(Duration::from_secs(1), wire.fill()).await;
-    let message = format!("{connections_max} clients are connected already");
-    let failure = Failure::fatal("53300", message).hint("close some, or share them in a pool");
-    wire.close(Some(&failure)).await;
-}
-
 impl Port {
+    /// Takes a connection through the packets before the session, so that the client can show the
+    /// error, and tells it that there is no room. A cancel request needs none.
+    async fn refuse(&self, stream: TcpStream, connections_max: usize) {
+        let Ok((stream, _)) = negotiate(stream, &self.entry, &self.cancels).await else { return };
+        let message = format!(
+            "sorry, too many clients already ({connections_max} may be connected, and fewer from \
+             one address)"
+        );
+        let failure = Failure::fatal("53300", message).hint("close some, or share them in a pool");
+        Wire::new(stream, BytesMut::new()).close(Some(&failure)).await;
+    }
+
     async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<HeldPlace>) {
         // Answers are small, and clients wait for them.
         if stream.set_nodelay(true).is_err() {
@@ -165,9 +171,9 @@ impl Port {
             () = stopped => return,
         };
         match greeted {
-            Ok(Ok(Greeted { wire, settings, cancel })) => {
-                let planner = Planner::new(&self.site, &self.engine, &settings);
-                let session = PgSession::new(settings, cancel, planner);
+            Ok(Ok(Greeted { wire, settings, told, cancel })) => {
+                let planner = Planner::new(&self.site, &self.engine, settings);
+                let session = PgSession::new(told, cancel, planner);
                 let stopping = self.stopping.clone();
                 let seat = Arc::clone(seat);
                 Connection { wire, session, stopping, is_skipping: false, seat }.run().await;

@@ -51,6 +51,17 @@ impl Param {
         }
     }
 
+    /// The memory that the value takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let own = match self {
+            Param::Numeric(text) | Param::Text(text) => text.capacity(),
+            Param::Bytes(bytes) => bytes.capacity(),
+            Param::List(values, _) => values.iter().map(Param::memory_bytes).sum(),
+            _ => 0,
+        };
+        own + size_of::<Param>()
+    }
+
     /// The value for a statement, converted to the type `wanted` if the statement wants one.
     ///
     /// # Errors

@@ -1,17 +1,16 @@
 //! The planner of a session: the SQL engine with the catalog, names of columns, and settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use arrow_schema::DataType;
 
 #[cfg(feature = "sql")]
 use super::catalog::PgCatalog;
-use super::settings::PgSettings;
 #[cfg(feature = "sql")]
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 use diptych_site::site::{Flow, Site};
-use diptych_sql::{Engine, Prepared, Session, SqlError};
+use diptych_sql::{Engine, Prepared, Session, Settings, SqlError};
 
 /// The planner of one session.
 pub(super) struct Planner {
@@ -30,25 +29,20 @@ pub(super) struct Planned {
     pub(super) names: Option<Vec<String>>,
 }
 
-/// Settings of the planner, with a short name for each.
-const OWN: &[(&str, &str)] =
-    &[("diptych.as_of", "as_of"), ("diptych.at_least", "at_least"), ("diptych.stale", "stale")];
-
 impl Planner {
     /// A planner for a session with `settings`.
-    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: &PgSettings) -> Planner {
+    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: Settings) -> Planner {
         let site = Arc::clone(site);
-        let session = engine.session();
+        let session = engine.session_with(settings);
         #[cfg(feature = "sql")]
         {
-            let catalog = PgCatalog::new(&site, &settings.user, settings.all());
+            let catalog = PgCatalog::new(&site, session.shared_settings());
             session.add_schema(PgCatalog::SCHEMA, Arc::new(catalog.clone()));
             catalog.functions().into_iter().for_each(|function| session.add_function(function));
             Planner { site, session, catalog }
         }
         #[cfg(not(feature = "sql"))]
         {
-            let _ = settings;
             Planner { site, session }
         }
     }
@@ -120,9 +114,7 @@ impl Planner {
     pub(super) fn view(&self, names: &[String]) -> Option<(usize, usize, Arc<RowSchema>)> {
         let (dataflow, view) = match names {
             // Only the planner resolves names along a search path.
-            [_] if self.session.setting("search_path").is_some_and(|path| path != "public") => {
-                return None;
-            }
+            [_] if !self.settings().search_path().is_empty() => return None,
             [view] => (None, view),
             [dataflow, view] => (Some(dataflow), view),
             _ => return None,
@@ -144,36 +136,8 @@ impl Planner {
         found
     }
 
-    /// Sets one of the planner's own settings; none when it has no setting of this name.
-    pub(super) fn set(&self, name: &str, value: Option<&str>) -> Option<Result<(), SqlError>> {
-        own(name).map(|name| self.session.set(name, value.unwrap_or_default()))
+    /// The settings of the session.
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.session.settings()
     }
-
-    /// Passes a setting that both keep on to the planner.
-    pub(super) fn share(&self, name: &str, value: &str) {
-        if name.eq_ignore_ascii_case("search_path") {
-            let path = if value == super::settings::SEARCH_PATH { "" } else { value };
-            // The planner takes any text.
-            let _ = self.session.set("search_path", path);
-        }
-    }
-
-    /// The value of one of the planner's own settings.
-    pub(super) fn show(&self, name: &str) -> Option<String> {
-        own(name).map(|name| self.session.setting(name).unwrap_or_default())
-    }
-
-    /// Resets the planner's own settings.
-    pub(super) fn reset(&self) {
-        for (name, _) in OWN {
-            // A reset is always allowed.
-            let _ = self.session.set(name, "");
-        }
-    }
-}
-
-fn own(name: &str) -> Option<&'static str> {
-    let is =
-        |own: &&(&str, &str)| own.0.eq_ignore_ascii_case(name) || own.1.eq_ignore_ascii_case(name);
-    OWN.iter().find(is).map(|own| own.0)
 }

@@ -42,6 +42,8 @@ pub(super) struct Portal {
     pub(super) values: Vec<Param>,
     pub(super) formats: Vec<i16>,
     pub(super) progress: PortalState,
+    /// The claim on the budget of requests for long values.
+    pub(super) _claim: Option<Claim>,
 }
 
 /// The progress of a portal.

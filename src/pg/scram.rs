@@ -18,37 +18,74 @@ use super::wire::Wire;
 use diptych_base::io::secret_bytes;
 use diptych_site::auth::{Gate, Scram};
 
-/// The only mechanism that is offered.
+/// The mechanism without channel binding.
 const MECHANISM: &str = "SCRAM-SHA-256";
+/// The mechanism that binds the exchange to the server's certificate, so that nobody between client
+/// and server can pass it on.
+const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
-/// Authenticates `user`.
+/// Authenticates `user`, over TLS with this `certificate` (DER), if there is one.
 ///
 /// # Errors
 /// When the proof is wrong, with 28P01; or when the client does not speak the mechanism.
-pub(super) async fn authenticate(wire: &mut Wire, user: &str, gate: &Gate) -> Result<(), Failure> {
+pub(super) async fn authenticate(
+    wire: &mut Wire,
+    user: &str,
+    gate: &Gate,
+    certificate: Option<&[u8]>,
+) -> Result<(), Failure> {
     let secret = match gate.scram(user) {
         Some(scram) => secret(scram),
         None => nobody(user)?,
     };
-    let mechanisms = vec![MECHANISM.to_owned()];
+    let server = server(certificate);
+    let mut mechanisms = vec![MECHANISM.to_owned()];
+    if server.supports_channel_binding() {
+        // The preferred one comes first.
+        mechanisms.insert(0, MECHANISM_PLUS.to_owned());
+    }
+    let offered = mechanisms.clone();
     backend::rare(&Authentication::SASL(mechanisms), &mut wire.out);
     let first = password_message(wire).await?;
     let mut first = BodyReader(&first);
     let mechanism = first.text()?;
-    if mechanism != MECHANISM {
-        let message = format!("{mechanism:?} is not offered; {MECHANISM} is");
+    if !offered.contains(&mechanism) {
+        let offered = offered.join(", ");
+        let message = format!("{mechanism:?} is not offered; these are: {offered}");
         return Err(Failure::fatal("28000", message));
     }
     let first = first.value()?.ok_or_else(|| malformed("no first message of the client"))?;
+    if (mechanism == MECHANISM_PLUS) != first.starts_with(b"p=") {
+        // Otherwise a client could choose the binding and then leave it out.
+        return Err(malformed("the channel binding is not that of the mechanism"));
+    }
     let refused = |error| refuse(user, &error);
-    let (challenge, waiting) = ScramServerAuth::new()
-        .on_client_first_message_with_secret(&first, secret)
-        .map_err(refused)?;
+    let (challenge, waiting) =
+        server.on_client_first_message_with_secret(&first, secret).map_err(refused)?;
     backend::rare(&Authentication::SASLContinue(challenge.into()), &mut wire.out);
     let proof = password_message(wire).await?;
     let answer = waiting.on_client_final_message(&proof).map_err(refused)?;
     backend::rare(&Authentication::SASLFinal(answer.into()), &mut wire.out);
     Ok(())
+}
+
+/// The server's side of the exchange; with channel binding where the certificate has a hash that
+/// both sides know.
+fn server(certificate: Option<&[u8]>) -> ScramServerAuth {
+    let mut server = ScramServerAuth::new();
+    if let Some(der) = certificate {
+        // A certificate of another kind, such as Ed25519, has no agreed hash (RFC 5929): then there
+        // is no channel binding, as in PostgreSQL.
+        let _ = server.configure_certificate(pem(der).as_bytes());
+    }
+    server
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 /// The next message, which must be a password message.

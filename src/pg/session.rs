@@ -1,7 +1,7 @@
 //! The state of a connection: settings, transaction, prepared statements, portals.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use arrow_schema::DataType;
 use bytes::BytesMut;
@@ -15,43 +15,59 @@ use super::planner::{Planned, Planner};
 use super::point_read::{Point, Scan};
 use super::portal::{LimitedBatches, PortalError, RowSource, texts};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
-use super::settings::PgSettings;
+use super::settings::ToldSettings;
 use super::statements;
 use super::transaction::Transaction;
 use super::types::{self, PgField, oid};
 use diptych_base::error::Error;
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
 use diptych_site::budget::REQUESTS;
-use diptych_sql as sql;
+use diptych_sql::{self as sql, SettingScope, Settings, SettingsMark, ShownSetting};
 
 /// The state of a connection.
 pub(super) struct PgSession {
-    pub(super) settings: PgSettings,
     pub(super) transaction: Transaction,
+    /// What the client was told of the settings.
+    told: ToldSettings,
+    /// The settings when no transaction was open last: a failed exchange returns to them.
+    before: SettingsMark,
     pub(super) statements: HashMap<String, Arc<PgPrepared>>,
     pub(super) portals: HashMap<String, Portal>,
     sql: Planner,
     pub(super) cancel: Cancel,
-    /// The dataflow, version and epoch of the last answer.
-    last_read: String,
 }
 
 impl PgSession {
-    pub(super) fn new(settings: PgSettings, cancel: Cancel, sql: Planner) -> PgSession {
+    pub(super) fn new(told: ToldSettings, cancel: Cancel, sql: Planner) -> PgSession {
+        let before = sql.settings().mark();
         PgSession {
-            settings,
             transaction: Transaction::default(),
+            told,
+            before,
             statements: HashMap::new(),
             portals: HashMap::new(),
             sql,
             cancel,
-            last_read: String::new(),
         }
     }
 
     /// A guard for a statement that begins now.
     pub(super) fn guard(&mut self) -> StatementGuard {
-        self.cancel.guard(self.settings.time("statement_timeout"))
+        let timeout = self.settings().time("statement_timeout");
+        self.cancel.guard(timeout)
+    }
+
+    /// The settings of the session.
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.sql.settings()
+    }
+
+    /// Notes that a statement has failed: a transaction with it, or else what the exchange has set.
+    pub(super) fn fail(&mut self) {
+        self.transaction.fail();
+        if !self.transaction.is_there() {
+            self.sql.settings().return_to(&self.before);
+        }
     }
 
     /// Prepares `sql`, a statement without a semicolon, with the parameter types that the client
@@ -106,7 +122,7 @@ impl PgSession {
     /// The columns of a command's answer.
     fn fields_of(&self, command: &PgCommand) -> Result<Option<Vec<PgField>>, Failure> {
         Ok(match command {
-            PgCommand::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
+            PgCommand::Show(name) => Some(texts(&[&self.settings().show(name)?.0], Vec::new()).0),
             PgCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
             PgCommand::Fetch { cursor, is_sent: true, .. } => {
                 self.cursor(cursor)?.prepared.fields.clone()
@@ -171,7 +187,7 @@ impl PgSession {
         let planned = match &prepared.plan {
             PgPlan::Query(planned) | PgPlan::Copy(planned, _) => planned,
             PgPlan::Point(point) => {
-                let snapshot = self.sql.snapshot(point.flow()).await?;
+                let snapshot = guard.watch(self.sql.snapshot(point.flow())).await??;
                 self.note_read(point.flow(), &snapshot);
                 return Ok(RowSource::Scan(Box::new(Scan::new(point, snapshot, &values)?)));
             }
@@ -195,7 +211,7 @@ impl PgSession {
             Some(epoch) => format!("{}:{}:{epoch}", read.dataflow, read.version),
             None => format!("{}:{}:", read.dataflow, read.version),
         });
-        self.last_read = read.collect::<Vec<_>>().join(" ");
+        *self.settings().read_at() = read.collect::<Vec<_>>().join(" ");
         Ok(RowSource::Feed(LimitedBatches::new(answer.rows)))
     }
 
@@ -221,6 +237,7 @@ impl PgSession {
             values: Vec::new(),
             formats: Vec::new(),
             progress: PortalState::Running(source),
+            _claim: None,
         };
         self.open(cursor.to_owned(), portal)
     }
@@ -234,45 +251,49 @@ impl PgSession {
     ) -> Result<CommandOutcome, Failure> {
         let tag = match command {
             PgCommand::Begin(tag) => {
-                if self.transaction.begin(&self.settings, out) {
+                if self.transaction.begin(&self.sql.settings(), out) {
                     self.sql.begin();
                 }
                 tag
             }
             PgCommand::Commit => {
                 self.leave();
-                let tag = self.transaction.commit(&mut self.settings, out);
-                self.share();
+                let mut settings = self.sql.settings();
+                let tag = self.transaction.commit(&mut settings, out);
+                self.before = settings.mark();
                 tag
             }
             PgCommand::Rollback => {
                 self.leave();
-                self.transaction.rollback(&mut self.settings, out);
-                self.share();
+                let mut settings = self.sql.settings();
+                self.transaction.rollback(&mut settings, out);
+                self.before = settings.mark();
                 "ROLLBACK"
             }
-            PgCommand::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
+            PgCommand::Savepoint(name) => {
+                self.transaction.save(name, &self.sql.settings()).map(|()| "SAVEPOINT")?
+            }
             PgCommand::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
-            PgCommand::RollbackTo(name) => self.transaction.return_to(name).map(|()| "ROLLBACK")?,
+            PgCommand::RollbackTo(name) => {
+                let mut settings = self.sql.settings();
+                self.transaction.return_to(name, &mut settings).map(|()| "ROLLBACK")?
+            }
             PgCommand::Set { name, value, is_local } => {
-                self.set(name, value.as_deref(), out)?;
-                if *is_local {
-                    self.transaction.note_local(name, out);
-                }
+                self.set(name, value.as_deref(), *is_local, out)?;
                 if value.is_some() { "SET" } else { "RESET" }
             }
             PgCommand::ResetAll => {
-                self.reset(out);
+                self.settings().reset_all();
                 "RESET"
             }
             PgCommand::Show(name) => {
-                let (name, value) = self.show(name)?;
+                let (name, value) = self.settings().show(name)?;
                 let (fields, source) = texts(&[&name], vec![vec![value]]);
                 return Ok(CommandOutcome::Table(fields, source));
             }
             PgCommand::ShowAll => return Ok(self.show_all()),
             PgCommand::Discard(tag) => {
-                self.discard(tag, out)?;
+                self.discard(tag)?;
                 tag
             }
             PgCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
@@ -302,54 +323,29 @@ impl PgSession {
         self.portals.clear();
     }
 
-    fn set(&mut self, name: &str, value: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
-        if let Some(set) = self.sql.set(name, value) {
-            Ok(set?)
-        } else {
-            self.settings.set(name, value, out)?;
-            self.share();
-            Ok(())
+    fn set(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        is_local: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), Failure> {
+        let mut scope = SettingScope::Session;
+        if is_local {
+            self.transaction.check_local(out);
+            scope = SettingScope::Transaction;
         }
-    }
-
-    fn reset(&mut self, out: &mut BytesMut) {
-        self.sql.reset();
-        self.settings.reset(out);
-        self.share();
-    }
-
-    /// Passes the settings that concern the planner on to it.
-    fn share(&self) {
-        self.sql.share("search_path", self.settings.get("search_path").unwrap_or_default());
-    }
-
-    fn show(&self, name: &str) -> Result<(String, String), Failure> {
-        if name.eq_ignore_ascii_case("epoch") {
-            return Ok(("epoch".into(), self.last_read.clone()));
-        }
-        match self.sql.show(name) {
-            Some(value) => Ok((name.to_ascii_lowercase(), value)),
-            None => self.settings.show(name),
-        }
+        Ok(self.settings().set(name, value, scope)?)
     }
 
     fn show_all(&self) -> CommandOutcome {
-        let row = |name: &str, value, about: &str| vec![name.to_owned(), value, about.to_owned()];
-        let own = |name| self.sql.show(name).unwrap_or_default();
-        let own = [
-            row("as_of", own("as_of"), "The epoch, instant or 'verified' that is answered at"),
-            row("at_least", own("at_least"), "The epoch that statements wait for"),
-            row("stale", own("stale"), "'ok' answers while the process catches up after a start"),
-            row("epoch", self.last_read.clone(), "What the last answer was about"),
-        ];
-        let rest =
-            self.settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]);
-        let rows = own.into_iter().chain(rest).collect();
-        let (fields, source) = texts(SHOW_ALL, rows);
+        let all = self.settings().all().into_iter();
+        let row = |shown: ShownSetting| vec![shown.name, shown.value, shown.about.to_owned()];
+        let (fields, source) = texts(SHOW_ALL, all.map(row).collect());
         CommandOutcome::Table(fields, source)
     }
 
-    fn discard(&mut self, tag: &str, out: &mut BytesMut) -> Result<(), Failure> {
+    fn discard(&mut self, tag: &str) -> Result<(), Failure> {
         if tag != "DISCARD ALL" {
             return Ok(());
         }
@@ -359,7 +355,7 @@ impl PgSession {
         }
         self.portals.clear();
         self.statements.clear();
-        self.reset(out);
+        self.settings().reset_all();
         Ok(())
     }
 
@@ -387,21 +383,33 @@ impl PgSession {
 
     fn note_read(&mut self, flow: usize, snapshot: &diptych_serving::Snapshot) {
         use std::fmt::Write;
-        self.last_read.clear();
         let name = &self.sql.flow(flow).name;
         let version = snapshot.version();
+        let mut settings = self.sql.settings();
+        let read_at = settings.read_at();
+        read_at.clear();
         // Writing into memory does not fail.
         let _ = match snapshot.epoch() {
-            Some(epoch) => write!(self.last_read, "{name}:{version}:{epoch}"),
-            None => write!(self.last_read, "{name}:{version}:"),
+            Some(epoch) => write!(read_at, "{name}:{version}:{epoch}"),
+            None => write!(read_at, "{name}:{version}:"),
         };
     }
 
-    /// Ends an exchange: closes portals outside a transaction, and appends `ReadyForQuery`.
+    /// Ends an exchange: closes portals and what is set for a transaction outside of one, tells the
+    /// client of changed settings, and appends `ReadyForQuery`.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
-        if !self.transaction.is_there() && !self.portals.is_empty() {
-            self.portals.clear();
+        let mut settings = self.sql.settings();
+        if !self.transaction.is_there() {
+            if !self.portals.is_empty() {
+                self.portals.clear();
+            }
+            if !self.told.is_up_to_date(&settings) {
+                settings.end_transaction();
+                self.before = settings.mark();
+            }
         }
+        self.told.tell(&mut settings, out);
+        drop(settings);
         backend::ready(self.transaction.status(), out);
     }
 }

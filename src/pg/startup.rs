@@ -15,13 +15,15 @@ use tokio::net::TcpStream;
 
 use super::backend;
 use super::cancel::{self, Cancel, Cancels};
+use super::departure::ClientWatch;
 use super::error::Failure;
 use super::frontend::{BodyReader, malformed};
 use super::scram;
-use super::settings::PgSettings;
+use super::settings::{self, ToldSettings};
 use super::wire::Wire;
 use diptych_base::io::is_loopback;
-use diptych_site::access::PortAccess;
+use diptych_site::access::{ClearText, PortAccess};
+use diptych_sql::Settings;
 
 /// The longest packet before the session in bytes, as in `PostgreSQL`.
 const PACKET_BYTES_MAX: u32 = 10_000;
@@ -33,7 +35,9 @@ const VERSION: u32 = 3 << 16;
 /// A client that was authenticated.
 pub(super) struct Greeted {
     pub(super) wire: Wire,
-    pub(super) settings: PgSettings,
+    pub(super) settings: Settings,
+    /// What the client was told of them.
+    pub(super) told: ToldSettings,
     pub(super) cancel: Cancel,
 }
 
@@ -58,16 +62,27 @@ pub(super) async fn greet(
     entry: &PortAccess,
     cancels: &Arc<Cancels>,
 ) -> Result<Greeted, StartupRefusal> {
+    let client = ClientWatch::of(&stream)?;
     let (stream, packet) = negotiate(stream, entry, cancels).await?;
     let is_plain = matches!(stream, MaybeTls::Plain(_));
     let mut wire = Wire::new(stream, BytesMut::new());
-    if entry.tls.is_some() && is_plain && !is_loopback(peer.ip()) {
-        let failure = Failure::fatal("28000", "this port wants TLS from other machines");
+    if is_plain && !takes_clear_text(entry, peer) {
+        let failure = Failure::fatal("28000", "connections in clear text are refused here");
         return Err(refused(wire, failure.hint("connect with sslmode=require or better")));
     }
-    match admit(&mut wire, &packet, entry, cancels).await {
-        Ok((settings, cancel)) => Ok(Greeted { wire, settings, cancel }),
+    match admit(&mut wire, &packet, entry, cancels, client).await {
+        Ok((settings, told, cancel)) => Ok(Greeted { wire, settings, told, cancel }),
         Err(failure) => Err(refused(wire, failure)),
+    }
+}
+
+/// Whether `peer` may do without TLS: a port without it has no choice, and clear text does not leave
+/// the machine on loopback.
+fn takes_clear_text(entry: &PortAccess, peer: SocketAddr) -> bool {
+    match (&entry.tls, entry.clear_text) {
+        (None, _) | (_, ClearText::Allowed) => true,
+        (_, ClearText::Refused) => false,
+        (_, ClearText::OnLoopback) => is_loopback(peer.ip()),
     }
 }
 
@@ -77,7 +92,7 @@ fn refused(wire: Wire, failure: Failure) -> StartupRefusal {
 
 /// Answers requests for encryption until the client sends a startup packet, and returns that
 /// packet.
-async fn negotiate(
+pub(super) async fn negotiate(
     mut stream: TcpStream,
     entry: &PortAccess,
     cancels: &Cancels,
@@ -92,7 +107,11 @@ async fn negotiate(
                 // them: nothing that was sent in clear text is ever taken for a secret.
                 let mut stream = acceptor.accept(stream).await?;
                 let packet = self::packet(&mut stream).await?;
-                cancelled(&packet, cancels)?;
+                if let Err(done) = cancelled(&packet, cancels) {
+                    // A client that waits for the end takes a bare close for an attack.
+                    stream.shutdown().await?;
+                    return Err(done);
+                }
                 return Ok((MaybeTls::Tls(Box::new(stream)), packet));
             }
             (Some(SSL | GSS), _) => stream.write_all(b"N").await?,
@@ -140,7 +159,8 @@ async fn admit(
     packet: &[u8],
     entry: &PortAccess,
     cancels: &Arc<Cancels>,
-) -> Result<(PgSettings, Cancel), Failure> {
+    client: ClientWatch,
+) -> Result<(Settings, ToldSettings, Cancel), Failure> {
     let (minor, mut said) = parse(packet)?;
     let extensions: Vec<String> =
         said.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
@@ -160,21 +180,24 @@ async fn admit(
         // Later checks are against the credentials that were in force before the password was
         // checked.
         login = gate.login(&user);
-        scram::authenticate(wire, &user, gate).await?;
+        let certificate = entry.certificate.as_ref().filter(|_| wire.is_tls());
+        let certificate = certificate.and_then(|certificate| certificate.der());
+        scram::authenticate(wire, &user, gate, certificate.as_deref()).await?;
         if login.is_none() {
             // The credentials file was changed meanwhile.
             return Err(cancel::ended());
         }
     }
     wire.trust();
-    let settings = PgSettings::new(&user, &said)?;
-    let cancel = cancels.enter(login)?;
+    let mut settings = settings::of_startup(&user, &said)?;
+    let cancel = cancels.enter(login, client)?;
     backend::rare(&Authentication::Ok, &mut wire.out);
-    settings.tell(&mut wire.out);
+    let mut told = ToldSettings::default();
+    told.tell(&mut settings, &mut wire.out);
     let key = BackendKeyData::new(cancel.pid, SecretKey::I32(cancel.secret));
     backend::rare(&key, &mut wire.out);
     backend::ready(b'I', &mut wire.out);
-    Ok((settings, cancel))
+    Ok((settings, told, cancel))
 }
 
 /// Parses the minor version and the parameters of a startup packet.

@@ -4,18 +4,17 @@
 use bytes::BytesMut;
 
 use super::error::{Failure, write_warning};
-use super::settings::PgSettings;
 use diptych_base::limits::PG_SAVEPOINTS_MAX;
+use diptych_sql::{Settings, SettingsMark};
 
 /// The transaction state of a session.
 #[derive(Default)]
 pub(super) struct Transaction {
     state: State,
     /// The settings when the transaction began.
-    before: Option<PgSettings>,
-    /// Names of the settings that end with the transaction.
-    local: Vec<String>,
-    savepoints: Vec<String>,
+    before: Option<SettingsMark>,
+    /// Names of savepoints, with the settings at that moment.
+    savepoints: Vec<(String, SettingsMark)>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -62,52 +61,45 @@ impl Transaction {
     }
 
     /// Begins a transaction; false when there is one already.
-    pub(super) fn begin(&mut self, settings: &PgSettings, out: &mut BytesMut) -> bool {
+    pub(super) fn begin(&mut self, settings: &Settings, out: &mut BytesMut) -> bool {
         if self.is_there() {
             write_warning("25001", "there is already a transaction in progress", out);
             return false;
         }
         self.state = State::Open;
-        self.before = Some(settings.clone());
+        self.before = Some(settings.mark());
         true
     }
 
     /// Ends the transaction, and gives the tag of the outcome.
-    pub(super) fn commit(&mut self, settings: &mut PgSettings, out: &mut BytesMut) -> &'static str {
+    pub(super) fn commit(&mut self, settings: &mut Settings, out: &mut BytesMut) -> &'static str {
         match self.state {
             State::Failed => {
                 self.rollback(settings, out);
                 return "ROLLBACK";
             }
             State::None => write_warning("25P01", "there is no transaction in progress", out),
-            State::Open => {
-                if let Some(before) = self.before.take() {
-                    for name in std::mem::take(&mut self.local) {
-                        // The setting had this value before, so it is allowed.
-                        let _ = settings.set(&name, before.get(&name), out);
-                    }
-                }
-            }
+            State::Open => {}
         }
+        settings.end_transaction();
         *self = Transaction::default();
         "COMMIT"
     }
 
     /// Ends the transaction, and restores the settings.
-    pub(super) fn rollback(&mut self, settings: &mut PgSettings, out: &mut BytesMut) {
+    pub(super) fn rollback(&mut self, settings: &mut Settings, out: &mut BytesMut) {
         match self.before.take() {
-            Some(before) => settings.become_again(before, out),
+            Some(before) => settings.return_to(&before),
             None => write_warning("25P01", "there is no transaction in progress", out),
         }
+        settings.end_transaction();
         *self = Transaction::default();
     }
 
-    /// Notes that a setting was set for this transaction only.
-    pub(super) fn note_local(&mut self, name: &str, out: &mut BytesMut) {
+    /// Warns of a setting for the transaction when there is none: it ends with its statement.
+    pub(super) fn check_local(&self, out: &mut BytesMut) {
         if !self.is_there() {
             write_warning("25P01", "SET LOCAL can only be used in transaction blocks", out);
-        } else if !self.local.iter().any(|known| known == name) {
-            self.local.push(name.to_owned());
         }
     }
 
@@ -115,7 +107,7 @@ impl Transaction {
     ///
     /// # Errors
     /// When there is no transaction, or it has too many savepoints.
-    pub(super) fn save(&mut self, name: &str) -> Result<(), Failure> {
+    pub(super) fn save(&mut self, name: &str, settings: &Settings) -> Result<(), Failure> {
         if !self.is_there() {
             let message = "SAVEPOINT can only be used in transaction blocks";
             return Err(Failure::new("25P01", message));
@@ -124,7 +116,7 @@ impl Transaction {
             let message = format!("{PG_SAVEPOINTS_MAX} savepoints are in this transaction");
             return Err(Failure::new("53400", message).hint("release some"));
         }
-        self.savepoints.push(name.to_owned());
+        self.savepoints.push((name.to_owned(), settings.mark()));
         Ok(())
     }
 
@@ -138,19 +130,24 @@ impl Transaction {
         Ok(())
     }
 
-    /// Goes back to a savepoint, and clears a failure since then.
+    /// Goes back to a savepoint and its settings, and clears a failure since then.
     ///
     /// # Errors
     /// When there is none of this name.
-    pub(super) fn return_to(&mut self, name: &str) -> Result<(), Failure> {
+    pub(super) fn return_to(&mut self, name: &str, settings: &mut Settings) -> Result<(), Failure> {
         let at = self.savepoint(name)?;
+        settings.return_to(&self.savepoints[at].1);
         self.savepoints.truncate(at + 1);
         self.state = State::Open;
         Ok(())
     }
 
     fn savepoint(&self, name: &str) -> Result<usize, Failure> {
-        let at = self.savepoints.iter().rposition(|known| known == name);
+        if !self.is_there() {
+            let message = "savepoints can only be used in transaction blocks";
+            return Err(Failure::new("25P01", message).hint("BEGIN before them"));
+        }
+        let at = self.savepoints.iter().rposition(|(known, _)| known == name);
         at.ok_or_else(|| Failure::new("3B001", format!("savepoint \"{name}\" does not exist")))
     }
 }

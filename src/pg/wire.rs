@@ -17,6 +17,8 @@ use diptych_site::budget::{Claim, REQUESTS};
 
 /// The bytes that one read asks for.
 const READ_BYTES: usize = 8 << 10;
+/// The longest message in bytes that is thrown away, rather than the connection, as in `PostgreSQL`.
+const BODY_BYTES_MAX: usize = 1 << 30;
 /// The longest message in bytes before authentication.
 const MESSAGE_BYTES_MAX_EARLY: usize = 8 << 10;
 
@@ -27,6 +29,8 @@ pub(super) struct Wire {
     /// The bytes that the next flush sends.
     pub(super) out: BytesMut,
     message_bytes_max: usize,
+    /// The bytes of a message that was too long which are still to come, to be thrown away.
+    unwanted: usize,
     /// The claim on the budget of requests for `input`, when it has a long message.
     claim: Option<Claim>,
 }
@@ -36,13 +40,31 @@ pub(super) struct Wire {
 pub(super) struct MessageFrame {
     pub(super) tag: u8,
     length: usize,
+    /// Whether the message is longer than what is taken: it has no body then.
+    pub(super) is_too_long: bool,
+}
+
+impl MessageFrame {
+    /// The error for a message that is too long.
+    pub(super) fn too_long(self) -> Failure {
+        let body = self.length;
+        let message =
+            format!("a message of {body} bytes; at most {PG_MESSAGE_BYTES_MAX} are taken here");
+        Failure::new("54000", message).hint("send large values one by one, or split the statement")
+    }
 }
 
 impl Wire {
     /// The wire of a client that is not authenticated yet.
     pub(super) fn new(stream: MaybeTls, input: BytesMut) -> Wire {
         let out = BytesMut::with_capacity(READ_BYTES);
-        Wire { stream, input, out, message_bytes_max: MESSAGE_BYTES_MAX_EARLY, claim: None }
+        let message_bytes_max = MESSAGE_BYTES_MAX_EARLY;
+        Wire { stream, input, out, message_bytes_max, unwanted: 0, claim: None }
+    }
+
+    /// Whether the connection is encrypted.
+    pub(super) fn is_tls(&self) -> bool {
+        !matches!(self.stream, MaybeTls::Plain(_))
     }
 
     /// Allows messages of full length from now on.
@@ -64,12 +86,14 @@ impl Wire {
         let body = usize::try_from(length).ok().and_then(|length| length.checked_sub(4));
         let body =
             body.ok_or_else(|| Failure::fatal("08P01", format!("a message of {length} bytes")))?;
-        if body > self.message_bytes_max {
+        let is_too_long = body > self.message_bytes_max;
+        if is_too_long && (self.message_bytes_max < PG_MESSAGE_BYTES_MAX || body > BODY_BYTES_MAX) {
             let most = self.message_bytes_max;
             let message = format!("a message of {body} bytes; at most {most} are taken here");
             return Err(Failure::fatal("54000", message));
         }
-        Ok((rest.len() >= body).then_some(MessageFrame { tag: *tag, length: body }))
+        let has_come = is_too_long || rest.len() >= body;
+        Ok(has_come.then_some(MessageFrame { tag: *tag, length: body, is_too_long }))
     }
 
     /// Whether a part of a message has come.
@@ -79,29 +103,50 @@ impl Wire {
 
     /// The body of the next message.
     pub(super) fn body(&self, frame: MessageFrame) -> &[u8] {
-        &self.input[5..5 + frame.length]
+        if frame.is_too_long { &[] } else { &self.input[5..5 + frame.length] }
     }
 
     /// Removes a message from the input.
     pub(super) fn pass(&mut self, frame: MessageFrame) {
-        self.input.advance(5 + frame.length);
+        self.unwanted = 5 + frame.length;
+        self.throw_away();
         if self.input.is_empty() && frame.length > READ_BYTES {
             // A long message is rare, so its memory is given back.
             (self.input, self.claim) = (BytesMut::new(), None);
         }
     }
 
+    /// Removes what has come of the bytes that nobody wants any more.
+    fn throw_away(&mut self) {
+        let come = self.unwanted.min(self.input.len());
+        self.input.advance(come);
+        self.unwanted -= come;
+    }
+
     /// Waits for more bytes; false when the client has closed. No bytes are lost when the future is
     /// dropped.
     pub(super) async fn fill(&mut self) -> io::Result<bool> {
+        let more = self.room();
         if self.input.len() > READ_BYTES {
-            // The buffer doubles when it is full.
-            let room = 2 * (self.input.len() + READ_BYTES);
             let claim = self.claim.get_or_insert_with(|| REQUESTS.claim());
+            let room = self.input.len() + more;
             claim.grow_to(room).map_err(|full| io::Error::new(io::ErrorKind::OutOfMemory, full))?;
         }
-        self.input.reserve(READ_BYTES);
-        Ok(self.stream.read_buf(&mut self.input).await? > 0)
+        self.input.reserve(more);
+        let has_more = self.stream.read_buf(&mut self.input).await? > 0;
+        self.throw_away();
+        Ok(has_more)
+    }
+
+    /// The bytes for which the next read makes room: the buffer doubles, up to the end of the
+    /// message that has begun.
+    fn room(&self) -> usize {
+        let come = self.input.len();
+        let missing = match self.input.get(1..5).and_then(|length| length.first_chunk()) {
+            Some(length) => (u32::from_be_bytes(*length) as usize + 1).saturating_sub(come),
+            None => 0,
+        };
+        missing.min(come).max(READ_BYTES)
     }
 
     /// Sends the output. No bytes are lost when the future is dropped.

@@ -26,6 +26,22 @@ pub struct PortAccess {
     pub own: OwnSite,
     /// The bounds on connections and bodies.
     pub bounds: Bounds,
+    /// The clients of the Postgres port that may do without TLS although there is TLS.
+    pub clear_text: ClearText,
+    /// The certificate that clients see now, when there is TLS.
+    pub certificate: Option<Arc<Tls>>,
+}
+
+/// The clients that may connect in clear text to a port with TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClearText {
+    /// Those of this machine.
+    #[default]
+    OnLoopback,
+    /// None.
+    Refused,
+    /// All.
+    Allowed,
 }
 
 /// The entries of both ports, and the files that they are made from.
@@ -55,9 +71,16 @@ impl ServerAccess {
             let tls = Tls::open(cert, key)?;
             entries.http.tls = Some(tls.config(&[b"h2", b"http/1.1"])?);
             entries.pg.tls = Some(tls.config(&[b"postgresql"])?);
+            entries.pg.certificate = Some(Arc::clone(&tls));
+            entries.pg.clear_text = options.pg_tls.unwrap_or_default();
             entries.http.own = OwnSite::new(&options.allow_host, Some(Arc::clone(&tls)))?;
             entries.watched.push(tls);
         } else {
+            if options.pg_tls == Some(ClearText::Refused) {
+                let message = "TLS is wanted on the Postgres port, and there is no certificate";
+                return Err(Error::new(Kind::Input, message)
+                    .remedy("give --tls-cert and --tls-key, or leave out --pg-tls"));
+            }
             entries.http.own = OwnSite::new(&options.allow_host, None)?;
         }
         if let Some(path) = &options.credentials {
@@ -67,7 +90,8 @@ impl ServerAccess {
             entries.watched.push(gate);
         }
         let files = raise_open_files();
-        if files < 2 * bounds.connections as u64 {
+        // A connection of HTTP is one file, one of Postgres two.
+        if files < 3 * bounds.connections as u64 {
             tracing::warn!(
                 "this process may open {files} files, which {} connections on each port may \
                  exhaust (raise `ulimit -n`, or lower --max-connections)",

@@ -42,6 +42,7 @@ pub mod threads;
 pub mod tls;
 pub mod verification;
 
+pub use access::ClearText;
 pub use admission::Load;
 pub use append_only::AppendOnly;
 pub use concern::{Concern, ConcernKind};

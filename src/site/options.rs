@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::access::ServerAccess;
+use super::access::{ClearText, ServerAccess};
 use super::lag::MaxLag;
 use diptych_base::error::Result;
 
@@ -19,6 +19,9 @@ pub struct ServersOptions {
     pub tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM.
     pub tls_key: Option<PathBuf>,
+    /// The clients of the Postgres port that may do without TLS, when there is a certificate
+    /// [default: those of this machine].
+    pub pg_tls: Option<ClearText>,
     /// Tokens and passwords; the file format is in [`auth`](crate::auth).
     pub credentials: Option<PathBuf>,
     /// Names under which browsers and programs may ask HTTP, beside addresses, `localhost` and the

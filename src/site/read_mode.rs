@@ -49,8 +49,33 @@ impl Site {
     /// was in the log when the process was started.
     ///
     /// # Errors
-    /// As for [`Site::snapshot`], and when catching up takes longer.
+    /// As for [`Site::snapshot`], when catching up takes longer, and when the dataflow has stopped
+    /// before its first epoch was complete.
     pub async fn snapshot_within(
+        &self,
+        flow: &Flow,
+        mode: Mode,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>> {
+        let snapshot = self.snapshot_of(flow, mode, patience).await?;
+        if snapshot.epoch().is_none()
+            && let Some(why) = self.control.failure(&flow.name)
+        {
+            // Views without rows would be taken for an answer.
+            let name = format!("dataflow {:?}", flow.name);
+            let reason = why.reason();
+            let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason);
+            let message = format!("{name} stopped before its first epoch: {reason}");
+            let remedy = match why.what_to_do() {
+                "" => "mend its function or the event, and deploy it again",
+                remedy => remedy,
+            };
+            return Err(Error::new(Kind::Stopped, message).remedy(remedy));
+        }
+        Ok(snapshot)
+    }
+
+    async fn snapshot_of(
         &self,
         flow: &Flow,
         mode: Mode,

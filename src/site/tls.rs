@@ -60,6 +60,11 @@ impl Tls {
         verify_server_name(&certificate, &name).is_ok()
     }
 
+    /// The certificate that new connections see, in DER.
+    pub fn der(&self) -> Option<Vec<u8>> {
+        self.current.0.load().cert.first().map(|certificate| certificate.to_vec())
+    }
+
     /// The configuration with which a server accepts connections; it follows later certificates.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Cancellation of a statement: its client has gone, or its time is up.
 //!
-//! A task ends where it waits, and DataFusion's operators wait where they hand rows on. Two
-//! operators may go on for minutes without that: a nested-loop join whose condition no row meets,
-//! and the count of a cross join's rows. So conditions of nested-loop joins check, each time they
-//! are evaluated, whether the statement still lives; and every join yields after some batches.
+//! A task ends where it waits, and DataFusion's operators wait where they hand rows on. Joins may
+//! go on for minutes without that: where no row meets their condition, and where a cross join's
+//! rows are only counted. So conditions of joins check, each time they are evaluated, whether the
+//! statement still lives; and every join yields after some batches.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -78,16 +78,22 @@ pub(super) fn bind(
     life: &Arc<StatementState>,
 ) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let bound = plan.transform_up(|node| {
-        let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
-            let joins = node.is::<CrossJoinExec>() || node.is::<HashJoinExec>();
-            return Ok(if joins { give_way(node) } else { Transformed::no(node) });
-        };
-        let filter = join.filter().map(|filter| {
+        let asking = |filter: &JoinFilter| {
             let inner = Arc::clone(filter.expression());
             let asking = Arc::new(Asking { inner, life: Arc::clone(life) });
             let columns = filter.column_indices().to_vec();
             JoinFilter::new(asking, columns, Arc::clone(filter.schema()))
-        });
+        };
+        if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+            let Some(filter) = join.filter() else { return Ok(give_way(node)) };
+            let join = join.builder().with_filter(Some(asking(filter))).build()?;
+            return Ok(give_way(Arc::new(join)));
+        }
+        let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
+            let joins = node.is::<CrossJoinExec>();
+            return Ok(if joins { give_way(node) } else { Transformed::no(node) });
+        };
+        let filter = join.filter().map(asking);
         let left = Arc::clone(join.left());
         let right = Arc::clone(join.right());
         let join = NestedLoopJoinExecBuilder::new(left, right, *join.join_type())

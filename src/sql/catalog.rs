@@ -10,7 +10,7 @@ use datafusion::common::Result as PlanResult;
 use datafusion::error::DataFusionError;
 
 use super::SqlError;
-use super::session::SqlSettings;
+use super::settings::Settings;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use diptych_base::lock::lock;
@@ -69,6 +69,11 @@ impl Tables {
             && flows.zip(&self.generations).all(same)
     }
 
+    /// Whether there is a dataflow of this name, or it is the schema of raw streams.
+    pub(super) fn has_schema(&self, name: &str) -> bool {
+        self.schema(name).is_some()
+    }
+
     fn schema(&self, name: &str) -> Option<&BTreeMap<String, Table>> {
         self.schemas.iter().find(|(schema, _)| schema == name).map(|(_, tables)| tables)
     }
@@ -120,7 +125,7 @@ pub(super) type Extra = Arc<Mutex<BTreeMap<String, Arc<dyn SchemaProvider>>>>;
 #[derive(Clone, Debug)]
 pub(super) struct Catalog {
     pub(super) tables: Arc<Tables>,
-    pub(super) settings: Arc<Mutex<SqlSettings>>,
+    pub(super) settings: Arc<Mutex<Settings>>,
     pub(super) extra: Extra,
 }
 

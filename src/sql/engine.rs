@@ -22,6 +22,7 @@ use super::catalog::{CATALOG, PUBLIC, Tables};
 use super::columns::ColumnCache;
 use super::df_error;
 use super::session::Session;
+use super::settings::Settings;
 use diptych_base::limits;
 use diptych_site::site::Site;
 use diptych_site::threads::Threads;
@@ -77,9 +78,14 @@ impl Engine {
         tables
     }
 
-    /// A session with settings of its own.
+    /// A session with the first settings.
     pub fn session(&self) -> Session {
-        Session::new(self.clone())
+        self.session_with(Settings::default())
+    }
+
+    /// A session that begins with these settings.
+    pub fn session_with(&self, settings: Settings) -> Session {
+        Session::new(self.clone(), settings)
     }
 }
 

@@ -37,6 +37,8 @@ impl std::error::Error for SqlError {}
 fn kind(sqlstate: &str) -> Kind {
     match (sqlstate, sqlstate.get(..2).unwrap_or_default()) {
         ("0A000", _) if cfg!(not(feature = "sql")) => Kind::Missing,
+        // A dataflow has stopped, or has no complete epoch yet.
+        ("55000", _) => Kind::Stopped,
         (_, class) => Kind::of_sqlstate(sqlstate).unwrap_or(match class {
             "53" => Kind::Busy,
             "57" => Kind::Stopped,

@@ -24,7 +24,12 @@ mod df_error;
 mod engine;
 mod error;
 #[cfg(feature = "sql")]
+mod flow_snapshot;
+#[cfg(feature = "sql")]
 mod index_rows;
+mod known_settings;
+#[cfg(feature = "sql")]
+mod nesting;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
@@ -33,6 +38,9 @@ mod read_tables;
 mod record_batch;
 #[cfg(feature = "sql")]
 mod session;
+#[cfg(feature = "sql")]
+mod session_functions;
+mod settings;
 #[cfg(feature = "sql")]
 mod spawn;
 #[cfg(feature = "sql")]
@@ -53,6 +61,8 @@ mod view_table;
 
 pub use answer::{Notices, ReadAt};
 pub use error::SqlError;
+pub use known_settings::SERVER_VERSION;
+pub use settings::{SettingScope, Settings, SettingsMark, ShownSetting};
 
 #[cfg(feature = "sql")]
 pub use datafusion::common::ScalarValue;

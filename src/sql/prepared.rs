@@ -137,7 +137,7 @@ impl Prepared {
         }
         let engine = &self.session.engine;
         let columns = Arc::clone(&engine.core.columns);
-        let mode = self.session.mode()?;
+        let mode = self.session.mode();
         let pins = &self.session.pins;
         let read = read_tables::tables(&plan, engine.site.flows.len());
         let read = read.map_err(|error| df_error::of("", &error))?;

@@ -1,6 +1,5 @@
-//! Sessions: settings, and the preparation of statements.
+//! A session: its tables, functions, settings and transaction, and the preparation of statements.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use datafusion::catalog::SchemaProvider;
@@ -11,51 +10,14 @@ use super::SqlError;
 use super::catalog::Catalog;
 use super::engine::Engine;
 use super::prepared::Prepared;
+use super::settings::{SettingScope, Settings};
 use super::spawn;
 use super::statement;
 use super::tx_snapshots::{self, Pins};
-use diptych_base::limits;
+use super::{flow_snapshot, session_functions};
 use diptych_base::lock::lock;
-use diptych_base::time::At;
-use diptych_event::Timestamp;
 use diptych_serving::Snapshot;
 use diptych_site::read_mode::Mode;
-
-/// Settings that change what is read.
-const AS_OF: &str = "diptych.as_of";
-const AT_LEAST: &str = "diptych.at_least";
-const STALE: &str = "diptych.stale";
-const SEARCH_PATH: &str = "search_path";
-
-/// `PostgreSQL`'s settings that clients set on their own; stored and shown, without effect.
-const KEPT: &[(&str, &str)] = &[
-    ("application_name", ""),
-    ("bytea_output", "hex"),
-    ("client_encoding", "UTF8"),
-    ("client_min_messages", "notice"),
-    ("datestyle", "ISO, MDY"),
-    ("default_transaction_isolation", "serializable"),
-    ("default_transaction_read_only", "on"),
-    ("extra_float_digits", "1"),
-    ("idle_in_transaction_session_timeout", "0"),
-    ("integer_datetimes", "on"),
-    ("intervalstyle", "postgres"),
-    ("lock_timeout", "0"),
-    ("max_identifier_length", "63"),
-    ("row_security", "on"),
-    ("server_encoding", "UTF8"),
-    ("server_version", "16.0 (Diptych)"),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "0"),
-    ("timezone", "UTC"),
-    ("transactionisolationlevel", "serializable"),
-    ("transaction_isolation", "serializable"),
-    ("transaction_read_only", "on"),
-];
-
-/// The settings of a session, by lower-case name.
-#[derive(Debug, Default)]
-pub(super) struct SqlSettings(BTreeMap<String, String>);
 
 /// A session of one connection or request, with its settings. Clones are the same session.
 #[derive(Clone)]
@@ -66,95 +28,14 @@ pub struct Session {
     pub(super) pins: Arc<Pins>,
 }
 
-impl SqlSettings {
-    /// The schemas in which names without one are looked up, in order.
-    pub(super) fn search_path(&self) -> Vec<String> {
-        let path = self.0.get(SEARCH_PATH).map(String::as_str).unwrap_or_default();
-        let unquoted = |part: &str| part.trim().trim_matches('"').to_owned();
-        path.split(',').map(unquoted).filter(|part| !part.is_empty()).collect()
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        let kept = KEPT.iter().find(|(kept, _)| *kept == name).map(|(_, value)| *value);
-        let usual = match name {
-            AS_OF | AT_LEAST | STALE => Some(""),
-            SEARCH_PATH => Some("public"),
-            _ => kept,
-        };
-        self.0.get(name).cloned().or_else(|| usual.map(str::to_owned))
-    }
-
-    /// Checks the value and sets the setting.
-    fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
-        let known = matches!(name, AS_OF | AT_LEAST | STALE | SEARCH_PATH)
-            || KEPT.iter().any(|(kept, _)| *kept == name);
-        if !known {
-            let message = format!(
-                "setting {name:?} is not known (there are {AS_OF}, {AT_LEAST}, {STALE}, \
-                 {SEARCH_PATH} and those that PostgreSQL's clients set by themselves)"
-            );
-            return Err(SqlError::new("42704", message));
-        }
-        if value.eq_ignore_ascii_case("default") || (value.is_empty() && name != "application_name")
-        {
-            self.0.remove(name);
-            return Ok(());
-        }
-        match name {
-            AS_OF => drop(as_of(value)?),
-            AT_LEAST => drop(at_least(value)?),
-            STALE if value != "ok" => {
-                let message = format!("{STALE} = {value:?} is not known (write 'ok', or RESET it)");
-                return Err(SqlError::new("22023", message));
-            }
-            _ => {}
-        }
-        self.0.insert(name.to_owned(), value.to_owned());
-        Ok(())
-    }
-
-    /// The epoch at which the session reads.
-    fn mode(&self) -> Result<Mode, SqlError> {
-        match (self.0.get(AS_OF), self.0.get(AT_LEAST)) {
-            (Some(value), _) => as_of(value),
-            (None, Some(value)) => Ok(Mode::AtLeast(at_least(value)?, limits::SQL_AT_LEAST_WAIT)),
-            (None, None) if self.0.contains_key(STALE) => Ok(Mode::Stale),
-            (None, None) => Ok(Mode::Latest),
-        }
-    }
-}
-
-fn as_of(value: &str) -> Result<Mode, SqlError> {
-    let value = value.trim();
-    if value.eq_ignore_ascii_case("verified") {
-        return Ok(Mode::Verified);
-    }
-    if let Ok(at) = value.parse::<At>() {
-        return Ok(Mode::AsOf(at));
-    }
-    value.parse::<Timestamp>().map(|at| Mode::AsOfTime(at.micros())).map_err(|_| {
-        let message = format!(
-            "{AS_OF} = {value:?} is no epoch (write a number, EPOCH~BRANCH as an answer said, \
-             an instant such as '2026-01-31T12:00:00Z', or 'verified')"
-        );
-        SqlError::new("22023", message)
-    })
-}
-
-fn at_least(value: &str) -> Result<At, SqlError> {
-    value.trim().parse().map_err(|_| {
-        let message = format!(
-            "{AT_LEAST} = {value:?} is no epoch (write a number, or EPOCH~BRANCH as an answer said)"
-        );
-        SqlError::new("22023", message)
-    })
-}
-
 impl Session {
-    pub(super) fn new(engine: Engine) -> Session {
+    pub(super) fn new(engine: Engine, settings: Settings) -> Session {
         let tables = engine.tables();
-        let catalog = Catalog { tables, settings: Arc::default(), extra: Arc::default() };
-        Session { engine, catalog, functions: Arc::default(), pins: Arc::default() }
+        let settings = Arc::new(Mutex::new(settings));
+        let functions = session_functions::all(&settings, &engine);
+        let functions = Arc::new(Mutex::new(functions));
+        let catalog = Catalog { tables, settings, extra: Arc::default() };
+        Session { engine, catalog, functions, pins: Arc::default() }
     }
 
     /// Adds a schema of tables, such as `pg_catalog`, to this session.
@@ -185,21 +66,23 @@ impl Session {
         .await
     }
 
-    fn settings(&self) -> MutexGuard<'_, SqlSettings> {
+    /// The settings of this session. Hold them for no longer than a look or a change.
+    pub fn settings(&self) -> MutexGuard<'_, Settings> {
         lock(&self.catalog.settings)
     }
 
-    /// Sets a setting; an empty value resets it.
+    /// The settings of this session, for whoever looks later.
+    pub fn shared_settings(&self) -> Arc<Mutex<Settings>> {
+        Arc::clone(&self.catalog.settings)
+    }
+
+    /// Sets a setting; an empty value or `default` resets it.
     ///
     /// # Errors
     /// When there is no such setting, or the value is not allowed.
     pub fn set(&self, name: &str, value: &str) -> Result<(), SqlError> {
-        let name = name.to_lowercase();
-        self.settings().set(&name, value)?;
-        if matches!(name.as_str(), AS_OF | AT_LEAST) {
-            self.pins.move_on();
-        }
-        Ok(())
+        let is_reset = value.is_empty() || value.eq_ignore_ascii_case("default");
+        self.settings().set(name, (!is_reset).then_some(value), SettingScope::Session)
     }
 
     /// Begins a transaction: until [`Session::end`] all statements read at the epoch of the first.
@@ -218,46 +101,35 @@ impl Session {
     /// When the epoch that the session asks for is not there.
     pub async fn snapshot(&self, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
         let site = &self.engine.site;
-        let mode = self.mode()?;
+        let mode = self.mode();
         if let Some(pinned) = self.pins.held(site, mode).await {
             return tx_snapshots::of(&pinned, flow);
         }
-        let snapshot = site.snapshot(&site.flows[flow], mode).await;
-        snapshot.map_err(|error| super::df_error::of_own(&error))
-    }
-
-    /// The value of the setting called `name`, if there is one.
-    pub fn setting(&self, name: &str) -> Option<String> {
-        self.settings().get(&name.to_lowercase())
+        flow_snapshot::take(site, &site.flows[flow], mode).await
     }
 
     /// Resets the setting called `name`, or all settings for `all`.
     pub(super) fn reset(&self, name: &str) -> Result<(), SqlError> {
+        let mut settings = self.settings();
         if name == "all" {
-            self.settings().0.clear();
+            settings.reset_all();
             return Ok(());
         }
-        self.set(name, "")
+        settings.set(name, None, SettingScope::Session)
     }
 
     /// The value of the setting called `name`, or of all settings for `all`.
     pub(super) fn show(&self, name: &str) -> Result<Vec<(String, String)>, SqlError> {
         let settings = self.settings();
         if name == "all" {
-            let own = [AS_OF, AT_LEAST, SEARCH_PATH];
-            let names = own.into_iter().chain(KEPT.iter().map(|(name, _)| *name));
-            let show = |name: &str| Some((name.to_owned(), settings.get(name)?));
-            return Ok(names.filter_map(show).collect());
+            let all = settings.all().into_iter();
+            return Ok(all.map(|setting| (setting.name, setting.value)).collect());
         }
-        let value = settings.get(name);
-        let value = value.ok_or_else(|| {
-            SqlError::new("42704", format!("setting {name:?} is not known (see SHOW ALL)"))
-        })?;
-        Ok(vec![(name.to_owned(), value)])
+        Ok(vec![settings.show(name)?])
     }
 
     /// The epoch at which the session reads.
-    pub(super) fn mode(&self) -> Result<Mode, SqlError> {
+    pub(super) fn mode(&self) -> Mode {
         self.settings().mode()
     }
 

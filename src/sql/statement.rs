@@ -7,11 +7,11 @@
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Statement as Ast, visit_relations};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::SqlError;
 use super::df_error;
+use super::nesting::{self, too_complex};
 use diptych_base::limits;
 
 /// A parsed statement.
@@ -50,7 +50,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
         .map_err(|error| df_error::syntax(sql, &error.to_string()))?;
     let tokens: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
-    count_operators(&tokens)?;
+    nesting::check(&tokens)?;
     let mut words: Vec<&Token> = tokens.iter().map(|token| &token.token).collect();
     while words.last().is_some_and(|token| matches!(token, Token::SemiColon)) {
         words.pop();
@@ -85,62 +85,6 @@ pub(super) fn read_only(what: &str) -> SqlError {
         "{what} is refused: SQL is read only here (append events with POST /v1/streams/{{stream}})"
     );
     SqlError::new("25006", message)
-}
-
-fn too_complex(message: String) -> SqlError {
-    SqlError::new("54001", format!("{message} (split it, or make it simpler)"))
-}
-
-/// Counts the tokens that may nest what precedes them.
-fn count_operators(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
-    let nests = |token: &TokenWithSpan| match &token.token {
-        Token::Word(word) => {
-            use Keyword::{
-                AND, AT, BETWEEN, COLLATE, EXCEPT, ILIKE, IN, INTERSECT, IS, JOIN, LIKE, MINUS,
-                NOT, OR, SELECT, SIMILAR, UNION,
-            };
-            matches!(
-                word.keyword,
-                AND | AT
-                    | BETWEEN
-                    | COLLATE
-                    | EXCEPT
-                    | ILIKE
-                    | IN
-                    | INTERSECT
-                    | IS
-                    | JOIN
-                    | LIKE
-                    | MINUS
-                    | NOT
-                    | OR
-                    | SELECT
-                    | SIMILAR
-                    | UNION
-            )
-        }
-        Token::Number(..)
-        | Token::SingleQuotedString(_)
-        | Token::EscapedStringLiteral(_)
-        | Token::DollarQuotedString(_)
-        | Token::HexStringLiteral(_)
-        | Token::Placeholder(_)
-        | Token::Comma
-        | Token::Period
-        | Token::LParen
-        | Token::RParen
-        | Token::RBracket
-        | Token::SemiColon
-        | Token::EOF => false,
-        _ => true,
-    };
-    let operators = tokens.iter().filter(|t| nests(t)).count();
-    let most = limits::SQL_OPERATORS_MAX;
-    if operators > most {
-        let message = format!("the statement has {operators} operators, at most {most} are read");
-        return Err(too_complex(message));
-    }
-    Ok(())
 }
 
 fn query(sql: &str, tag: &'static str) -> Result<Statement, SqlError> {

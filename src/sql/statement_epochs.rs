@@ -11,6 +11,7 @@ use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::df_error;
+use super::flow_snapshot;
 use super::tx_snapshots::{self, Pins};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::{At, Epoch};
@@ -57,8 +58,7 @@ impl StatementEpochs {
                 continue;
             }
             snapshots.push(if wanted {
-                let snapshot = site.snapshot(flow, mode).await;
-                Some(snapshot.map_err(|error| df_error::of_own(&error))?)
+                Some(flow_snapshot::take(site, flow, mode).await?)
             } else {
                 None
             });

@@ -1,12 +1,14 @@
 //! A stub with the same interface, for a binary without SQL: it refuses every statement, with the
 //! remedy.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::{DataType, SchemaRef};
 
 use super::SqlError;
 use super::answer::Answer;
+use super::settings::Settings;
+use diptych_base::lock::lock;
 use diptych_serving::Snapshot;
 use diptych_site::site::Site;
 
@@ -42,13 +44,20 @@ impl NoEngine {
 
     /// A session that refuses.
     pub fn session(&self) -> NoSession {
-        NoSession
+        self.session_with(Settings::default())
+    }
+
+    /// A session that refuses, with these settings.
+    pub fn session_with(&self, settings: Settings) -> NoSession {
+        NoSession { settings: Arc::new(Mutex::new(settings)) }
     }
 }
 
 /// A session that refuses every statement.
 #[derive(Clone)]
-pub struct NoSession;
+pub struct NoSession {
+    settings: Arc<Mutex<Settings>>,
+}
 
 impl NoSession {
     /// Refuses the statement.
@@ -72,9 +81,9 @@ impl NoSession {
         Err(refusal())
     }
 
-    /// Always none, because nothing can be set.
-    pub fn setting(&self, _name: &str) -> Option<String> {
-        None
+    /// The settings, which can be set and shown although nothing reads.
+    pub fn settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
     }
 }
 

@@ -228,17 +228,6 @@ fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
     schema.map(|schema| schema.name.as_str()).into()
 }
 
-fn setting(objects: &Objects, values: &[ScalarValue]) -> Cell {
-    let Some(name) = text(values, 0) else { return Cell::Null };
-    let found = objects.settings.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-    found.map(|(_, value)| value.as_str()).into()
-}
-
-/// Returns the value that would be set; the session's setting does not change.
-fn set_config(_: &Objects, values: &[ScalarValue]) -> Cell {
-    text(values, 1).into()
-}
-
 fn encoding(_: &Objects, values: &[ScalarValue]) -> Cell {
     if int(values, 0) == Some(6) { "UTF8".into() } else { "".into() }
 }
@@ -280,13 +269,10 @@ const KNOWN: &[Known] = &[
     ("version", "text", |_, _| format!("PostgreSQL {SERVER_VERSION}").into()),
     ("current_database", "text", |_, _| NAME.into()),
     ("current_catalog", "text", |_, _| NAME.into()),
-    ("current_schema", "text", |_, _| "public".into()),
     ("current_user", "text", user),
     ("session_user", "text", user),
     ("user", "text", user),
     ("current_role", "text", user),
-    ("current_setting", "text", setting),
-    ("set_config", "text", set_config),
     ("format_type", "text", format_type),
     ("quote_ident", "text", quote_ident),
     ("quote_literal", "text", quote_literal),

@@ -16,7 +16,7 @@ mod objects;
 mod rewrite;
 mod tables;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
@@ -26,15 +26,16 @@ use datafusion::logical_expr::ScalarUDF;
 use objects::Objects;
 
 use diptych_site::site::Site;
+use diptych_sql::Settings;
 
 /// A session's catalog, of the versions that served when the session began.
 #[derive(Clone, Debug)]
 pub(super) struct PgCatalog(Arc<Objects>);
 
 impl PgCatalog {
-    /// The catalog of `site`, as `user` sees it.
-    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> PgCatalog {
-        PgCatalog(Arc::new(Objects::new(site, user, settings)))
+    /// The catalog of `site`, as the user of a session with these settings sees it.
+    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>) -> PgCatalog {
+        PgCatalog(Arc::new(Objects::new(site, settings)))
     }
 
     /// The name of the schema under which the planner finds the catalog.

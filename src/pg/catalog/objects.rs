@@ -1,10 +1,14 @@
 //! The objects of the catalog: schemas, relations, columns and types, with their numbers (OIDs).
 
+use std::sync::{Arc, Mutex};
+
 use arrow_schema::SchemaRef;
 
 use super::super::types::{self, PgField, PgType};
+use diptych_base::lock::lock;
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
+use diptych_sql::Settings;
 
 /// The first number that is free; those below are `PostgreSQL`'s own.
 const FIRST: u32 = 16_384;
@@ -31,7 +35,7 @@ pub(super) struct Objects {
     pub(super) relations: Vec<Relation>,
     pub(super) types: Vec<Type>,
     pub(super) user: String,
-    pub(super) settings: Vec<(String, String)>,
+    pub(super) settings: Arc<Mutex<Settings>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +74,7 @@ pub(super) struct Type {
 }
 
 impl Objects {
-    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> Objects {
+    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>) -> Objects {
         let named = |(oid, name): (u32, &str)| Schema { oid, name: name.to_owned() };
         let own = [
             (PG_CATALOG, "pg_catalog"),
@@ -80,13 +84,9 @@ impl Objects {
         let flows = site.flows.iter().map(|flow| flow.name.as_str()).chain(["streams"]);
         let flows = flows.enumerate().map(|(at, name)| (FIRST + at as u32, name));
         let schemas: Vec<Schema> = own.into_iter().chain(flows).map(named).collect();
-        let mut objects = Objects {
-            schemas,
-            relations: Vec::new(),
-            types: types(),
-            user: user.to_owned(),
-            settings,
-        };
+        let user = lock(&settings).user().to_owned();
+        let mut objects =
+            Objects { schemas, relations: Vec::new(), types: types(), user, settings };
         for flow in &site.flows {
             for view in flow.serving.index().views() {
                 let columns = of_view(&view.schema);
@@ -259,10 +259,9 @@ fn of_view(schema: &RowSchema) -> Vec<CatalogColumn> {
 
 fn of_stream(schema: &SchemaRef) -> Vec<CatalogColumn> {
     let fields = types::fields(schema);
-    let column =
-        |(PgField { name, kind }, field): (PgField, &std::sync::Arc<arrow_schema::Field>)| {
-            CatalogColumn { name, kind, is_nullable: field.is_nullable() }
-        };
+    let column = |(PgField { name, kind }, field): (PgField, &Arc<arrow_schema::Field>)| {
+        CatalogColumn { name, kind, is_nullable: field.is_nullable() }
+    };
     let mut columns: Vec<CatalogColumn> =
         fields.into_iter().zip(schema.fields()).map(column).collect();
     // The planner appends this column to those of the events.

@@ -10,6 +10,8 @@ use super::super::settings::DATABASE as NAME;
 use super::columns::{self, CatalogRow, Cell};
 use super::information;
 use super::objects::{DATABASE, OWNER, Objects, PG_CATALOG, Relation, Type, USER};
+use diptych_base::lock::lock;
+use diptych_sql::ShownSetting;
 
 /// The number of the b-tree among the access methods.
 const BTREE: u32 = 403;
@@ -56,7 +58,7 @@ fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
                 ]
             })
             .collect(),
-        "pg_settings" => objects.settings.iter().map(setting).collect(),
+        "pg_settings" => lock(&objects.settings).all().iter().map(setting).collect(),
         "pg_views" => relations
             .filter(|relation| !relation.is_stream)
             .map(|relation| {
@@ -148,16 +150,19 @@ fn role(oid: u32, name: &str) -> CatalogRow {
     ]
 }
 
-fn setting((name, value): &(String, String)) -> CatalogRow {
+fn setting(shown: &ShownSetting) -> CatalogRow {
     vec![
-        ("name", name.as_str().into()),
-        ("setting", value.as_str().into()),
+        ("name", shown.name.as_str().into()),
+        ("setting", shown.raw.as_str().into()),
+        ("unit", shown.unit.into()),
         ("category", "Session".into()),
-        ("context", "user".into()),
-        ("vartype", "string".into()),
-        ("source", "session".into()),
-        ("boot_val", value.as_str().into()),
-        ("reset_val", value.as_str().into()),
+        ("short_desc", shown.about.into()),
+        ("context", if shown.is_settable { "user" } else { "internal" }.into()),
+        ("vartype", shown.kind.into()),
+        ("source", if shown.value == shown.reset { "default" } else { "session" }.into()),
+        ("boot_val", shown.first.as_str().into()),
+        ("reset_val", shown.reset.as_str().into()),
+        ("pending_restart", false.into()),
     ]
 }
 
