@@ -3,6 +3,8 @@
 
 #[path = "pg/clients.rs"]
 mod clients;
+#[path = "pg/dashboard.rs"]
+mod dashboard;
 #[path = "pg/deployed.rs"]
 mod deployed;
 #[path = "pg/driver.rs"]
