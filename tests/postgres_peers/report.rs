@@ -49,7 +49,7 @@ impl Report {
     }
 
     /// Counts an answer that was compared.
-    pub(crate) fn ran(&mut self, _class: &str) {
+    pub(crate) fn ran(&mut self) {
         self.answers += 1;
     }
 
@@ -74,23 +74,20 @@ impl Report {
         let mut new = Vec::new();
         let mut counts: BTreeMap<Kind, (usize, usize)> = BTreeMap::new();
         for ((kind, class), all) in classes {
-            let known = |list: &[Known]| {
-                list.iter().any(|known| all.iter().all(|one| known.is(*kind, class, &one.sql)))
+            let is_of = |list: &[Known], one: &Difference| {
+                list.iter().any(|known| known.is(*kind, class, &one.sql))
             };
-            let is_meant = known(&self.meant);
-            let is_open = known(&self.open);
-            let first = &all[0];
+            let is_new = |one: &&Difference| !is_of(&self.meant, one) && !is_of(&self.open, one);
+            let unknown = all.iter().find(is_new);
+            let (word, first) = match unknown {
+                Some(unknown) => ("NEW", unknown),
+                None if is_of(&self.meant, &all[0]) => ("meant", &all[0]),
+                None => ("open", &all[0]),
+            };
             let short = |text: &str| text.chars().take(300).collect::<String>();
-            let is = if is_meant {
-                "meant"
-            } else if is_open {
-                "open"
-            } else {
-                "NEW"
-            };
             let _ = writeln!(
                 text,
-                "{is} {} | {class} | {} times | {}\n    {}\n    ours: {}\n    PostgreSQL: {}",
+                "{word} {} | {class} | {} times | {}\n    {}\n    ours: {}\n    PostgreSQL: {}",
                 kind.word(),
                 all.len(),
                 first.way,
@@ -101,7 +98,7 @@ impl Report {
             let count = counts.entry(*kind).or_default();
             count.0 += 1;
             count.1 += all.len();
-            if !is_meant && !is_open && kind.is_silent() {
+            if unknown.is_some() && kind.is_silent() {
                 new.push(format!("{} | {class} | {}", kind.word(), first.sql));
             }
         }

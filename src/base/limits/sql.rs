@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes of one SQL statement: room for ten thousand texts of a list.
-pub const SQL_TEXT_BYTES_MAX: usize = 2 << 20;
+pub const SQL_TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// Words and signs of one SQL statement: each takes some hundred bytes while it is planned, and
 /// parsing so many takes some ten milliseconds.
