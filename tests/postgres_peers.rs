@@ -1,14 +1,14 @@
 //! A real PostgreSQL beside our Postgres port, with the same rows: the same statements have to give
 //! the same values, types, names of columns, SQLSTATEs and command tags.
 //!
-//! The statements are built from templates over every type of column (`templates`), drawn at random
-//! (`conditions`), and written down as clients send them (`written.sql`). They run over a view, over
-//! the raw stream and at an earlier epoch, in the simple and the extended protocol, in text and
-//! binary. A difference that is meant is in `meant.txt`, which is also the book's table; one that is
-//! not mended yet is in `open.txt`. Any other one fails the test.
+//! The statements are built from templates over every type of column (`templates`), drawn at
+//! random (`conditions`), and written down as clients send them (`written.sql`). They run over a
+//! view, over the raw stream and at an earlier epoch, in the simple and the extended protocol, in
+//! text and binary. A difference that is meant is in `meant.txt`, which is also the book's table;
+//! one that is not mended yet is in `open.txt`. Any other one that is silent fails the test.
 //!
 //! Without a PostgreSQL the test is skipped with a printed reason. Each change runs a share of the
-//! statements; `DIPTYCH_LONGTEST=1` runs all. `DIPTYCH_PEERS_REPORT=FILE` writes all differences
+//! statements; `DIPTYCH_LONGTEST=1` runs all. `DIPTYCH_PEERS_REPORT=FILE` writes the differences
 //! down, the most frequent class first.
 
 #[path = "postgres_peers/compare.rs"]

@@ -48,7 +48,7 @@ pub(super) struct StatementGuard {
 }
 
 impl Cancels {
-    /// Adds an entry for a new connection, which ends with its `login`, or when its `client` leaves.
+    /// Adds an entry for a new connection, which ends with its `login` or when its `client` leaves.
     ///
     /// # Errors
     /// When there are no random bytes for its secret.

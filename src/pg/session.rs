@@ -270,13 +270,8 @@ impl PgSession {
                 self.before = settings.mark();
                 "ROLLBACK"
             }
-            PgCommand::Savepoint(name) => {
-                self.transaction.save(name, &self.sql.settings()).map(|()| "SAVEPOINT")?
-            }
-            PgCommand::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
-            PgCommand::RollbackTo(name) => {
-                let mut settings = self.sql.settings();
-                self.transaction.return_to(name, &mut settings).map(|()| "ROLLBACK")?
+            PgCommand::Savepoint(_) | PgCommand::Release(_) | PgCommand::RollbackTo(_) => {
+                self.savepoint(command)?
             }
             PgCommand::Set { name, value, is_local } => {
                 self.set(name, value.as_deref(), *is_local, out)?;
@@ -315,6 +310,20 @@ impl PgSession {
             }
         };
         Ok(CommandOutcome::Tag(tag.to_owned()))
+    }
+
+    /// Runs a command about a savepoint, and gives its tag.
+    fn savepoint(&mut self, command: &PgCommand) -> Result<&'static str, Failure> {
+        let mut settings = self.sql.settings();
+        let transaction = &mut self.transaction;
+        match command {
+            PgCommand::Savepoint(name) => transaction.save(name, &settings).map(|()| "SAVEPOINT"),
+            PgCommand::Release(name) => transaction.release(name).map(|()| "RELEASE"),
+            PgCommand::RollbackTo(name) => {
+                transaction.return_to(name, &mut settings).map(|()| "ROLLBACK")
+            }
+            _ => Err(Failure::new("XX000", "no savepoint")),
+        }
     }
 
     /// Drops the state that ends with a transaction, however it ends.

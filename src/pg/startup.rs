@@ -76,8 +76,8 @@ pub(super) async fn greet(
     }
 }
 
-/// Whether `peer` may do without TLS: a port without it has no choice, and clear text does not leave
-/// the machine on loopback.
+/// Whether `peer` may do without TLS: a port without it has no choice, and clear text on loopback
+/// does not leave the machine.
 fn takes_clear_text(entry: &PortAccess, peer: SocketAddr) -> bool {
     match (&entry.tls, entry.clear_text) {
         (None, _) | (_, ClearText::Allowed) => true,

@@ -17,7 +17,7 @@ use diptych_site::budget::{Claim, REQUESTS};
 
 /// The bytes that one read asks for.
 const READ_BYTES: usize = 8 << 10;
-/// The longest message in bytes that is thrown away, rather than the connection, as in `PostgreSQL`.
+/// The longest message in bytes that is thrown away; one beyond it ends the connection.
 const BODY_BYTES_MAX: usize = 1 << 30;
 /// The longest message in bytes before authentication.
 const MESSAGE_BYTES_MAX_EARLY: usize = 8 << 10;

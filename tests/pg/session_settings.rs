@@ -1,5 +1,5 @@
-//! Settings of a session: what transactions, savepoints and failed exchanges take back, and that all
-//! ways of asking see the same ones.
+//! Settings of a session: what transactions, savepoints and failed exchanges take back, and that
+//! all ways of asking see the same ones.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -30,10 +30,7 @@ async fn a_transaction_takes_its_settings_with_it() {
         ("begin; set diptych.at_least = '1'; rollback; show diptych.at_least", ""),
         ("begin; set diptych.at_least = '1'; commit; show diptych.at_least", "1"),
         ("reset diptych.at_least; show at_least", ""),
-        (
-            "begin; set diptych.as_of = '0'; savepoint a; set as_of = '1'; rollback to a; show as_of",
-            "0",
-        ),
+        ("begin; set as_of = '0'; savepoint a; set as_of = '1'; rollback to a; show as_of", "0"),
         ("commit; show as_of", "0"),
         ("discard all", ""),
         ("show as_of", ""),

@@ -1,5 +1,5 @@
-//! The rows of both servers: every type of column, the ends of every type, absent values, NaN, -0.0,
-//! infinities, and the years 1 and 9999.
+//! The rows of both servers: every type of column, the ends of every type, absent values, NaN,
+//! -0.0, infinities, and the years 1 and 9999.
 //!
 //! Rows from [`TAME`] on have small values, so that arithmetic over them stays inside the types.
 

@@ -1,5 +1,5 @@
-//! The statements that are built from templates: operators, comparisons, casts, aggregates, windows,
-//! functions and orders over every type of column.
+//! The statements that are built from templates: operators, comparisons, casts, aggregates,
+//! windows, functions and orders over every type of column.
 
 use crate::Statement;
 use crate::facts::{COLUMNS, TAME};
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Statement> {
     orders(&mut all);
     windows(&mut all);
     times(&mut all);
+    intervals(&mut all);
     functions(&mut all);
     all
 }
@@ -332,6 +333,9 @@ fn windows(all: &mut Vec<Statement>) {
     }
 }
 
+const TIMES: &[&str] =
+    &["day", "at", "at::timestamp", "(at - '2000-01-01'::timestamptz)", "at::time"];
+
 fn times(all: &mut Vec<Statement>) {
     let fields = [
         "year",
@@ -356,8 +360,7 @@ fn times(all: &mut Vec<Statement>) {
         "timezone",
         "nonsense",
     ];
-    let values = ["day", "at", "at::timestamp", "(at - '2000-01-01'::timestamptz)", "at::time"];
-    for value in values {
+    for value in TIMES {
         for field in fields {
             for sql in [
                 format!("SELECT id, extract({field} FROM {value}) AS v FROM {{t}} ORDER BY id"),
@@ -370,19 +373,6 @@ fn times(all: &mut Vec<Statement>) {
             let sql =
                 format!("SELECT id, date_trunc('{unit}', {value}) AS v FROM {{t}} ORDER BY id");
             add(all, format!("date_trunc {unit} {value}"), sql);
-        }
-        for interval in ["1 day", "36 hours", "1 month", "-1 year", "1.5 hours", "1 mon 1 day"] {
-            for sign in ["+", "-"] {
-                let sql = format!(
-                    "SELECT id, {value} {sign} interval '{interval}' AS v FROM {{t}} \
-                     WHERE id >= {TAME} ORDER BY id"
-                );
-                add(all, format!("time {sign} interval {value}"), sql);
-            }
-            let sql = format!(
-                "SELECT id FROM {{t}} WHERE now() - at > interval '{interval}' ORDER BY id"
-            );
-            add(all, "time compare interval".to_owned(), sql);
         }
         for pattern in [
             "YYYY-MM-DD",
@@ -405,6 +395,24 @@ fn times(all: &mut Vec<Statement>) {
             let sql =
                 format!("SELECT id, {value} AT TIME ZONE '{zone}' AS v FROM {{t}} ORDER BY id");
             add(all, format!("at time zone {value}"), sql);
+        }
+    }
+}
+
+fn intervals(all: &mut Vec<Statement>) {
+    for value in TIMES {
+        for interval in ["1 day", "36 hours", "1 month", "-1 year", "1.5 hours", "1 mon 1 day"] {
+            for sign in ["+", "-"] {
+                let sql = format!(
+                    "SELECT id, {value} {sign} interval '{interval}' AS v FROM {{t}} \
+                     WHERE id >= {TAME} ORDER BY id"
+                );
+                add(all, format!("time {sign} interval {value}"), sql);
+            }
+            let sql = format!(
+                "SELECT id FROM {{t}} WHERE now() - at > interval '{interval}' ORDER BY id"
+            );
+            add(all, "time compare interval".to_owned(), sql);
         }
     }
     for (class, value) in [

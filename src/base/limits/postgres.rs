@@ -8,8 +8,8 @@ pub const PG_CONNECTIONS_MAX: usize = 256;
 /// How long a connection on the Postgres port may take for its start-up, up to its first statement.
 pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of one message from a client on the Postgres port: a statement, or its parameters, of which
-/// one may have 16 MiB. Longer messages are thrown away as they come, and refused.
+/// Bytes of one message from a client on the Postgres port: a statement, or its parameters, of
+/// which one may have 16 MiB. Longer messages are thrown away as they come, and refused.
 pub const PG_MESSAGE_BYTES_MAX: usize = 17 << 20;
 
 /// How long the rest of a partly received message may take.
