@@ -28,6 +28,8 @@ mod templates;
 #[path = "postgres_peers/wire.rs"]
 mod wire;
 
+use std::time::{Duration, Instant};
+
 use compare::{Difference, compare};
 use conditions::Random;
 use ours::Ours;
@@ -50,10 +52,17 @@ struct Pair {
     real: Peer,
 }
 
+/// How long a statement may take before it is named.
+const SLOW: Duration = Duration::from_secs(5);
+
 impl Pair {
     /// Runs one statement on both servers in one way, and reports how the answers differ.
     fn run(&mut self, statement: &Statement, sql: &str, protocol: Protocol) -> Vec<Difference> {
+        let begun = Instant::now();
         let of_ours = self.ours.ask(sql, protocol);
+        if begun.elapsed() > SLOW {
+            println!("{:?}: {sql}", begun.elapsed());
+        }
         let of_real = self.real.ask(sql, protocol);
         compare(statement, sql, self.place, protocol, &of_ours, &of_real)
     }
@@ -78,7 +87,10 @@ fn pairs(ours: &Ours, real: &PostgreSql) -> Vec<(&'static str, Pair)> {
         if let Some(epoch) = as_of {
             of_ours.must(&format!("SET diptych.as_of = '{epoch}'"));
         }
-        Pair { place, ours: of_ours, real: Peer::connect(real.address, database) }
+        let mut of_real = Peer::connect(real.address, database);
+        of_ours.must("SET statement_timeout = '20s'");
+        of_real.must("SET statement_timeout = '20s'");
+        Pair { place, ours: of_ours, real: of_real }
     };
     vec![
         ("peers.by_id", pair("view", "later", None)),
