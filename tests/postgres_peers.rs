@@ -9,7 +9,7 @@
 //!
 //! Without a PostgreSQL the test is skipped with a printed reason. Each change runs a share of the
 //! statements; `DIPTYCH_LONGTEST=1` runs all. `DIPTYCH_PEERS_REPORT=FILE` writes the differences
-//! down, the most frequent class first.
+//! down, the most frequent class first; `RENEW_PEERS=1` adds the new ones to `open.txt`.
 
 #[path = "postgres_peers/compare.rs"]
 mod compare;
