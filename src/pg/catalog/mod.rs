@@ -5,10 +5,10 @@
 //! relations and types with their numbers), `tables` (the rows, made when a query reads them) with
 //! `functions`, and `rewrite` (which changes a query so that the planner understands it).
 //!
-//! The crate `datafusion-pg-catalog` (0.19) does not carry this: its keys and indexes are a fixed copy
-//! of `PostgreSQL`'s own, it has no `information_schema`, it rewrites known queries as whole texts,
-//! and it registers itself in one `SessionContext`, where sessions here have a state for each
-//! statement.
+//! The crate `datafusion-pg-catalog` (0.19) does not carry this: its keys and indexes are a fixed
+//! copy of `PostgreSQL`'s own, it has no `information_schema`, it rewrites known queries as whole
+//! texts, and it registers itself in one `SessionContext`, where sessions here have a state for
+//! each statement.
 //!
 //! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
 //! are the tables of the schema `streams`. Tables of `PostgreSQL` that could only be empty here
@@ -20,6 +20,7 @@ mod fixed_rows;
 mod functions;
 mod information;
 mod objects;
+mod operands;
 mod rewrite;
 mod tables;
 

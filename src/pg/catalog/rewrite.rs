@@ -7,10 +7,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select,
-    SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal, ValueWithSpan,
-    VisitMut, VisitorMut,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
+    TableFactor, Value as Literal, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::super::procedures;
@@ -18,6 +17,7 @@ use super::ast::{
     boolean, call, cast_to, column, first_argument, folded, literal, name_of, null, number, text,
 };
 use super::objects::Objects;
+use super::operands::{PROCEDURES, expanded, listed, numbered};
 use super::{columns, tables};
 
 /// The function that gives the name of a relation.
@@ -42,24 +42,6 @@ const SIGNS: &[&str] = &[
     "::name",
     "escape",
     "from current_",
-];
-
-/// Columns that hold the number of a function, and show its name.
-const PROCEDURES: &[&str] = &[
-    "amhandler",
-    "oprcode",
-    "oprjoin",
-    "oprrest",
-    "rngcanonical",
-    "rngsubdiff",
-    "typanalyze",
-    "typinput",
-    "typmodin",
-    "typmodout",
-    "typoutput",
-    "typreceive",
-    "typsend",
-    "typsubscript",
 ];
 
 /// Whether `sql` may be about the catalog.
@@ -192,16 +174,7 @@ impl Rewriter<'_> {
                 }
                 None
             }
-            Expr::Cast { data_type: DataType::Array(item), .. } => {
-                if let ArrayElemTypeDef::SquareBracket(item, _) = item {
-                    match type_name(item)?.as_str() {
-                        "oid" | "xid" | "regproc" => **item = DataType::BigInt(None),
-                        "name" | "char" | "regtype" | "regclass" => **item = DataType::Text,
-                        _ => {}
-                    }
-                }
-                None
-            }
+            Expr::Cast { data_type: DataType::Array(item), .. } => plain_elements(item),
             Expr::Cast { expr, data_type, kind, .. } => {
                 let name = type_name(data_type)?;
                 let cast = self.cast(expr, &name);
@@ -383,54 +356,15 @@ fn length_of(list: Expr) -> Expr {
     cast_to(call("cardinality", vec![list]), DataType::BigInt(None))
 }
 
-/// Writes the name of a function as its number when it is compared with a column of such numbers.
-fn numbered(side: &Expr, other: &mut Expr) {
-    if column(side).is_some_and(|name| PROCEDURES.contains(&name.as_str()))
-        && let Some(found) = literal(other).and_then(|name| procedures::number(&name))
-    {
-        *other = number(&found.to_string());
+/// Gives a list in a cast the planner's type for its elements; the cast stays.
+fn plain_elements(list: &mut ArrayElemTypeDef) -> Option<Expr> {
+    let ArrayElemTypeDef::SquareBracket(item, _) = list else { return None };
+    match type_name(item)?.as_str() {
+        "oid" | "xid" | "regproc" => **item = DataType::BigInt(None),
+        "name" | "char" | "regtype" | "regclass" => **item = DataType::Text,
+        _ => {}
     }
-}
-
-/// A part of what `_pg_expandarray` gives: an element `x`, or its number `n`.
-fn expanded(root: &Expr, access: &[AccessExpr]) -> Option<Expr> {
-    let [AccessExpr::Dot(Expr::Identifier(part))] = access else { return None };
-    let part = folded(part);
-    let mut root = root;
-    while let Expr::Nested(inner) = root {
-        root = inner;
-    }
-    match root {
-        Expr::Function(function) if name_of(function)? == "named_struct" => {
-            let FunctionArguments::List(list) = &function.args else { return None };
-            let at = if part == "x" { 1 } else { 3 };
-            match list.args.get(at)? {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                _ => None,
-            }
-        }
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
-            Some(call("get_field", vec![root.clone(), text(&part)]))
-        }
-        _ => None,
-    }
-}
-
-/// `= ANY ('{a,b}')` and `<> ALL ('{a,b}')` as IN and NOT IN.
-fn listed(left: &Expr, right: &Expr, negated: bool) -> Option<Expr> {
-    let mut right = right;
-    while let Expr::Nested(inner) | Expr::Cast { expr: inner, .. } = right {
-        right = inner;
-    }
-    let written = literal(right)?;
-    let inner = written.trim().strip_prefix('{')?.strip_suffix('}')?;
-    if inner.contains(['"', '\\', '{']) || inner.is_empty() {
-        return None;
-    }
-    let parts = inner.split(',').map(str::trim);
-    let is_number = parts.clone().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    let list = parts.map(|part| if is_number { number(part) } else { text(part) }).collect();
-    Some(Expr::InList { expr: Box::new(left.clone()), list, negated })
+    None
 }
 
 /// Makes a subquery give at most one row, as the planner demands. The original gives one row

@@ -69,16 +69,7 @@ fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
                 ]
             })
             .collect(),
-        "pg_tables" => relations
-            .filter(|relation| relation.is_stream)
-            .map(|relation| {
-                vec![
-                    ("schemaname", relation.schema_name.as_str().into()),
-                    ("tablename", relation.name.as_str().into()),
-                    ("tableowner", NAME.into()),
-                ]
-            })
-            .collect(),
+        "pg_tables" => relations.filter(|relation| relation.is_stream).map(listed_table).collect(),
         "pg_indexes" => relations
             .filter(|relation| relation.key > 0)
             .map(|relation| {
@@ -140,6 +131,14 @@ fn setting(shown: &ShownSetting) -> CatalogRow {
 
 fn collation(type_number: u32) -> i64 {
     if matches!(type_number, oid::TEXT | oid::VARCHAR | oid::BPCHAR) { COLLATION.into() } else { 0 }
+}
+
+fn listed_table(relation: &Relation) -> CatalogRow {
+    vec![
+        ("schemaname", relation.schema_name.as_str().into()),
+        ("tablename", relation.name.as_str().into()),
+        ("tableowner", NAME.into()),
+    ]
 }
 
 fn statistics(relation: &Relation) -> CatalogRow {
