@@ -254,13 +254,6 @@ fn procedure_name(_: &Objects, values: &[ScalarValue]) -> Cell {
     int(values, 0).map(procedures::shown).into()
 }
 
-/// The schemas along the search path, with `PostgreSQL`'s own if that is asked for.
-fn current_schemas(_: &Objects, values: &[ScalarValue]) -> Cell {
-    let with_own = matches!(values.first(), Some(ScalarValue::Boolean(Some(true))));
-    let all = ["pg_catalog".to_owned(), "public".to_owned()];
-    Cell::Texts(all[usize::from(!with_own)..].to_vec())
-}
-
 /// The parts of a name between points.
 fn parse_ident(_: &Objects, values: &[ScalarValue]) -> Cell {
     let Some(written) = text(values, 0) else { return Cell::Null };
@@ -427,7 +420,6 @@ const KNOWN: &[Known] = &[
     ("to_regnamespace", "int8", schema_number),
     ("to_regproc", "int8", procedure_number),
     ("to_regrole", "int8", role_number),
-    ("current_schemas", "texts", current_schemas),
     ("parse_ident", "texts", parse_ident),
     ("array_upper", "int4", array_upper),
     ("array_lower", "int4", array_lower),
