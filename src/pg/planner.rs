@@ -11,7 +11,7 @@ use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 use diptych_site::site::{Flow, Site};
 #[cfg(feature = "sql")]
-use diptych_sql::Asked;
+use diptych_sql::PlanningHints;
 use diptych_sql::{Engine, Prepared, Session, Settings, SqlError};
 
 /// The planner of one session.
@@ -55,7 +55,7 @@ impl Planner {
             Arc::new(move |statement: &mut _| catalog.rewrite(statement)) as _
         });
         let types = types.iter().map(|oid| super::types::stated(*oid)).collect();
-        let mut statement = self.session.prepare_as(sql, Asked { types, rewrite }).await?;
+        let mut statement = self.session.prepare_as(sql, PlanningHints { types, rewrite }).await?;
         let wanted = std::mem::take(&mut statement.parameter_types);
         // Values are converted before they reach the planner, and some are not: a number that no
         // column of its type can hold is compared in its own type.

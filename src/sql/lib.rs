@@ -77,7 +77,7 @@ pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
 pub use engine::Engine;
 #[cfg(feature = "sql")]
-pub use prepared::{Asked, Prepared};
+pub use prepared::{PlanningHints, Prepared};
 #[cfg(feature = "sql")]
 pub use session::Session;
 #[cfg(not(feature = "sql"))]

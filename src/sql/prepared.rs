@@ -58,7 +58,7 @@ impl Prepared {
         session: Session,
         sql: String,
         statement: Statement,
-        asked: Asked,
+        asked: PlanningHints,
     ) -> Result<Prepared, SqlError> {
         let plain = |session, tag, work| {
             let work = Arc::new(work);
@@ -177,7 +177,7 @@ impl Prepared {
 
 /// What a server knows about a statement before it is planned.
 #[derive(Clone, Default)]
-pub struct Asked {
+pub struct PlanningHints {
     /// The types of the parameters that the client states; the others are inferred.
     pub types: Vec<Option<DataType>>,
     /// Changes the parsed statement into one that the planner understands.
@@ -189,7 +189,7 @@ async fn query(
     sql: String,
     parsed: Parsed,
     tag: &'static str,
-    asked: Asked,
+    asked: PlanningHints,
 ) -> Result<Prepared, SqlError> {
     let state = session.state()?;
     let of_plan = |error| df_error::of(&sql, &error);

@@ -145,13 +145,3 @@ pub(crate) fn private(path: &Path, text: &str) {
     let mut file = options.write(true).create(true).mode(0o600).open(path).expect("a file");
     file.write_all(text.as_bytes()).expect("written");
 }
-
-/// Serves until its standard input ends, for trying clients by hand.
-#[test]
-#[ignore = "it waits for its input to end"]
-fn serve() {
-    let site = Site::start();
-    println!("port {}", site.address.port());
-    // How it ends does not matter.
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-}

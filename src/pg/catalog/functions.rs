@@ -287,14 +287,10 @@ fn length(values: &[ScalarValue]) -> Option<usize> {
 
 /// The moment at which the first session asked.
 fn start_time(_: &Objects, _: &[ScalarValue]) -> Cell {
+    use diptych_base::io::{Clock, RealClock};
     use std::sync::OnceLock;
-    use std::time::{SystemTime, UNIX_EPOCH};
     static START: OnceLock<i64> = OnceLock::new();
-    let now = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-    };
-    (*START.get_or_init(now)).into()
+    (*START.get_or_init(|| RealClock.now_us())).into()
 }
 
 fn quote_nullable(objects: &Objects, values: &[ScalarValue]) -> Cell {
