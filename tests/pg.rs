@@ -13,6 +13,8 @@ mod driver;
 mod flows;
 #[path = "pg/hostile.rs"]
 mod hostile;
+#[path = "pg/parameters.rs"]
+mod parameters;
 #[path = "pg/served.rs"]
 mod served;
 #[path = "pg/service.rs"]
@@ -21,3 +23,5 @@ mod service;
 mod session_settings;
 #[path = "pg/stopped.rs"]
 mod stopped;
+#[path = "pg/tools.rs"]
+mod tools;

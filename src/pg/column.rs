@@ -79,12 +79,15 @@ impl ReadyRows {
 
     /// Appends row `at` as a `DataRow` message.
     pub(super) fn write(&self, at: usize, out: &mut BytesMut) {
-        backend::message(b'D', out, |out| {
-            out.put_u16(self.columns.len() as u16);
-            for column in &self.columns {
-                column.field(at, out);
-            }
-        });
+        backend::message(b'D', out, |out| self.put(at, out));
+    }
+
+    /// Appends the number of columns, and the length and value of each in row `at`.
+    pub(super) fn put(&self, at: usize, out: &mut BytesMut) {
+        out.put_u16(self.columns.len() as u16);
+        for column in &self.columns {
+            column.field(at, out);
+        }
     }
 
     /// Calls `write` for each column of row `at`: the text, or none.
@@ -146,6 +149,9 @@ impl Column {
         match (&self.values, self.is_binary) {
             (Values::Bool(values), false) => text::boolean(values.value(at), out),
             (Values::Bool(values), true) => out.put_u8(values.value(at).into()),
+            (Values::Int(values), false) if self.kind.oid == oid::REGPROC => {
+                out.put_slice(super::procedures::shown(values.value(at)).as_bytes());
+            }
             (Values::Int(values), false) => text::integer(values.value(at), out),
             (Values::Int(values), true) => integer(values.value(at), self.kind, out),
             (Values::UInt(values), false) => text::unsigned(values.value(at), out),
@@ -317,7 +323,7 @@ fn lists(array: &ArrayRef, of: PgType, is_binary: bool) -> Result<Values, ArrowE
         return Err(ArrowError::CastError("an array that is no list".into()));
     };
     let kind = match of.oid {
-        oid::OIDVECTOR => PgType::of_name("oid").unwrap_or(of),
+        oid::OIDVECTOR | 1028 => PgType::of_name("oid").unwrap_or(of),
         _ => PgType::of_field(item),
     };
     let wide = arrow_cast::cast(array, &DataType::LargeList(item.clone()))?;

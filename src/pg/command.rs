@@ -1,7 +1,10 @@
 //! Classifies a statement by its first words: a command of the session, a COPY, a write, which is
 //! refused, or a query, which goes to the planner.
 
+use super::copy_command::Copy;
+use super::cursor_command::{Declare, Direction, declare, fetch};
 use super::error::Failure;
+use super::sql_prepare::{self, ExecuteCommand, PrepareCommand};
 use super::statements::{name, value, words};
 
 /// The kind of a statement, as far as its first words tell.
@@ -9,6 +12,9 @@ use super::statements::{name, value, words};
 pub(super) enum StatementKind {
     Command(PgCommand),
     Copy(Copy),
+    Declare(Declare),
+    Prepare(PrepareCommand),
+    Execute(ExecuteCommand),
     Query,
 }
 
@@ -32,36 +38,15 @@ pub(super) enum PgCommand {
     Discard(&'static str),
     /// A prepared statement, or all of them.
     Deallocate(Option<String>),
-    Declare {
-        cursor: String,
-        sql: String,
-    },
     Fetch {
         cursor: String,
-        rows: Option<u64>,
+        direction: Direction,
         is_sent: bool,
     },
     /// A cursor, or all of them.
     Close(Option<String>),
     /// A command without effect here; its tag.
     Nothing(&'static str),
-}
-
-/// A COPY … TO STDOUT statement.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Copy {
-    /// The query whose rows are copied.
-    pub(super) sql: String,
-    pub(super) options: CopyOptions,
-}
-
-/// The output format of a COPY.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct CopyOptions {
-    pub(super) is_csv: bool,
-    pub(super) has_header: bool,
-    pub(super) delimiter: u8,
-    pub(super) null: String,
 }
 
 /// Words that start a write.
@@ -123,7 +108,7 @@ pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
             words.skip("prepare");
             PgCommand::Deallocate(words.name_or_all()?)
         }
-        "declare" => declare(sql, &mut words)?,
+        "declare" => return declare(sql, &mut words).map(StatementKind::Declare),
         "fetch" => fetch(&mut words, true)?,
         "move" => fetch(&mut words, false)?,
         "close" => PgCommand::Close(words.name_or_all()?),
@@ -132,11 +117,12 @@ pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
             let failure = Failure::new("0A000", "there are no notifications here");
             return Err(failure.hint("changes of a view are streamed over HTTP"));
         }
-        "prepare" | "execute" => {
-            let failure = Failure::new("0A000", "PREPARE and EXECUTE are not understood as SQL");
-            return Err(failure.hint("prepare in the protocol, as every driver does"));
+        "prepare" => {
+            words.refuse("transaction", "two-phase commit")?;
+            return sql_prepare::prepare(sql, &mut words).map(StatementKind::Prepare);
         }
-        "copy" => return super::copy::parse(sql).map(StatementKind::Copy),
+        "execute" => return sql_prepare::execute(sql, &mut words).map(StatementKind::Execute),
+        "copy" => return super::copy_command::parse(sql).map(StatementKind::Copy),
         _ if WRITES.contains(&first.as_str()) => return Err(read_only(&first)),
         _ => return Ok(StatementKind::Query),
     };
@@ -157,9 +143,9 @@ pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
 }
 
 /// The words of a statement, one after another, in lower case.
-struct Words<'a> {
-    rest: Vec<&'a str>,
-    at: usize,
+pub(super) struct Words<'a> {
+    pub(super) rest: Vec<&'a str>,
+    pub(super) at: usize,
 }
 
 impl<'a> Words<'a> {
@@ -167,11 +153,11 @@ impl<'a> Words<'a> {
         Words { rest: words(sql).collect(), at: 0 }
     }
 
-    fn peek(&self) -> String {
+    pub(super) fn peek(&self) -> String {
         self.rest.get(self.at).map(|word| word.to_ascii_lowercase()).unwrap_or_default()
     }
 
-    fn next(&mut self) -> String {
+    pub(super) fn next(&mut self) -> String {
         let word = self.peek();
         self.at += 1;
         word
@@ -183,13 +169,13 @@ impl<'a> Words<'a> {
         self.rest.get(self.at - 1).copied().unwrap_or_default()
     }
 
-    fn skip(&mut self, word: &str) -> bool {
+    pub(super) fn skip(&mut self, word: &str) -> bool {
         let found = self.peek() == word;
         self.at += usize::from(found);
         found
     }
 
-    fn name(&mut self) -> Result<String, Failure> {
+    pub(super) fn name(&mut self) -> Result<String, Failure> {
         let word = self.raw();
         if word.is_empty() { Err(cut()) } else { Ok(name(word)) }
     }
@@ -206,7 +192,8 @@ impl<'a> Words<'a> {
     }
 }
 
-fn cut() -> Failure {
+/// The error of a statement that ends too early.
+pub(super) fn cut() -> Failure {
     Failure::new("42601", "the statement ends too early")
 }
 
@@ -330,51 +317,6 @@ fn discard(what: &str) -> Result<PgCommand, Failure> {
     }))
 }
 
-/// Parses DECLARE name … CURSOR … FOR query.
-fn declare(sql: &str, words: &mut Words) -> Result<PgCommand, Failure> {
-    let cursor = words.name()?;
-    loop {
-        match words.next().as_str() {
-            "" => return Err(cut()),
-            "for" => break,
-            "binary" => {
-                let failure = Failure::new("0A000", "cursors have no binary format here");
-                return Err(failure.hint("leave out BINARY"));
-            }
-            _ => {}
-        }
-    }
-    let query = words.rest.get(words.at).ok_or_else(cut)?;
-    // The word is a slice of the statement, so its address gives the position.
-    let start = query.as_ptr() as usize - sql.as_ptr() as usize;
-    Ok(PgCommand::Declare { cursor, sql: sql[start..].to_owned() })
-}
-
-fn fetch(words: &mut Words, is_sent: bool) -> Result<PgCommand, Failure> {
-    words.skip("forward");
-    let rows = match words.peek().as_str() {
-        "next" => Some(1),
-        "all" => None,
-        "prior" | "first" | "last" | "absolute" | "relative" | "backward" | "-" => {
-            let failure = Failure::new("55000", "cursors only go forward here");
-            return Err(failure.hint("ask with ORDER BY for the order you want to read in"));
-        }
-        number => {
-            if let Ok(number) = number.parse() {
-                Some(number)
-            } else {
-                words.at -= 1;
-                Some(1)
-            }
-        }
-    };
-    words.at += 1;
-    if !words.skip("from") {
-        words.skip("in");
-    }
-    Ok(PgCommand::Fetch { cursor: words.name()?, rows, is_sent })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -409,15 +351,6 @@ mod tests {
         );
         assert_eq!(command("show my.own"), PgCommand::Show("my.own".into()));
         assert_eq!(command("DEALLOCATE PREPARE \"a\""), PgCommand::Deallocate(Some("a".into())));
-        let sql = "select 1 for x".into();
-        assert_eq!(
-            command("declare C no scroll cursor with hold for select 1 for x"),
-            PgCommand::Declare { cursor: "c".into(), sql }
-        );
-        let fetch = |rows| PgCommand::Fetch { cursor: "c".into(), rows, is_sent: true };
-        assert_eq!(command("FETCH FORWARD 10 FROM c"), fetch(Some(10)));
-        assert_eq!(command("fetch c"), fetch(Some(1)));
-        assert_eq!(command("fetch all in \"c\""), fetch(None));
         assert_eq!(kind("show tables").ok(), Some(StatementKind::Query));
         assert_eq!(kind("(select 1)").ok(), Some(StatementKind::Query));
     }
@@ -428,8 +361,6 @@ mod tests {
             "insert into x values (1)",
             "DROP TABLE x",
             "set x",
-            "fetch prior from c",
-            "declare c cursor",
             "savepoint",
             "set x to",
             "listen x",

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use super::backend;
+use super::cancel::StatementGuard;
 use super::command::PgCommand;
 use super::connection::Connection;
-use super::copy;
+use super::copy::CopyOut;
+use super::copy_command::CopyOptions;
+use super::cursor::ForwardRows;
+use super::cursor_command::Direction;
 use super::error::Failure;
 use super::frontend::{Bind, Parse, StatementOrPortal};
 use super::params::Param;
 use super::portal::{PortalError, RowSource, Sent, Style, describe};
-use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
+use super::prepared::{CommandOutcome, Hold, PgPlan, PgPrepared, Portal, PortalState};
 use super::session::{no_cursor, no_statement};
 use super::statements;
+use super::wire::Wire;
 use diptych_site::budget::{Claim, REQUESTS};
 
 /// Bytes of a portal's parameters that are exempt from the budget of requests.
@@ -59,7 +64,9 @@ impl Connection {
         let claim = claimed(&values)?;
         let prepared = Arc::clone(prepared);
         let progress = PortalState::Fresh;
-        let portal = Portal { prepared, values, formats: bind.formats, progress, _claim: claim };
+        let hold = Hold::No;
+        let formats = bind.formats;
+        let portal = Portal { prepared, values, formats, progress, hold, _claim: claim };
         self.session.open(bind.portal, portal)?;
         backend::bind_complete(&mut self.wire.out);
         Ok(())
@@ -76,7 +83,12 @@ impl Connection {
             }
             StatementOrPortal::Portal(name) => {
                 let portal = self.session.cursor(name)?;
-                describe(portal.prepared.fields.as_deref(), &portal.formats, out);
+                // A portal that will run DECLARE has no rows; the cursor that it opens has.
+                let fields = match portal.progress {
+                    PortalState::Fresh => portal.prepared.fields.clone(),
+                    _ => portal.prepared.columns(),
+                };
+                describe(fields.as_deref(), &portal.formats, out);
             }
         }
         Ok(())
@@ -126,11 +138,27 @@ impl Connection {
         match (&prepared.plan, std::mem::replace(&mut portal.progress, PortalState::Done)) {
             (PgPlan::Empty, _) => backend::empty_query(&mut self.wire.out),
             (_, PortalState::Done) => backend::rows_complete("SELECT", 0, &mut self.wire.out),
-            (PgPlan::Command(PgCommand::Fetch { cursor, rows, is_sent }), _) => {
-                self.fetch(cursor, *rows, *is_sent, &portal.formats).await?;
+            (PgPlan::Command(PgCommand::Fetch { cursor, direction, is_sent }), _) => {
+                self.fetch(cursor, *direction, *is_sent, &portal.formats).await?;
+            }
+            (PgPlan::Declare(..), PortalState::Fresh) => {
+                let values = std::mem::take(&mut portal.values);
+                let out = &mut self.wire.out;
+                self.session.declare(&prepared, values, &mut guard, out).await?;
+                backend::command_complete("DECLARE CURSOR", &mut self.wire.out);
+            }
+            (PgPlan::Prepare(command), _) => {
+                self.session.prepare_named(command, &mut guard).await?;
+                backend::command_complete("PREPARE", &mut self.wire.out);
+            }
+            (PgPlan::Execute(command), PortalState::Fresh) => {
+                (portal.prepared, portal.values) =
+                    self.session.executed(command, &mut guard).await?;
+                portal.progress = PortalState::Fresh;
+                Box::pin(self.run_portal(portal, rows_max)).await?;
             }
             (PgPlan::Command(command), PortalState::Fresh) => {
-                match self.session.command(command, &mut guard, &mut self.wire.out).await? {
+                match self.session.command(command, &mut self.wire.out)? {
                     CommandOutcome::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
                     CommandOutcome::Table(_, source) => self.send(portal, source, rows_max).await?,
                 }
@@ -146,6 +174,15 @@ impl Connection {
                 self.send(portal, source, rows_max).await?;
             }
             (_, PortalState::Running(source)) => self.send(portal, source, rows_max).await?,
+            (_, cursor) => {
+                portal.progress = cursor;
+                let most = (rows_max > 0).then_some(rows_max);
+                let style = Style::Rows(&portal.formats);
+                let wire = &mut self.wire;
+                let direction = Direction::Forward(most);
+                let sent = portal.progress.pass(direction, Some(style), wire, &mut guard).await?;
+                backend::rows_complete("FETCH", sent.rows, &mut self.wire.out);
+            }
         }
         Ok(())
     }
@@ -173,26 +210,19 @@ impl Connection {
     pub(super) async fn fetch(
         &mut self,
         cursor: &str,
-        rows: Option<u64>,
+        direction: Direction,
         is_sent: bool,
         formats: &[i16],
     ) -> Result<(), PortalError> {
         let tag = if is_sent { "FETCH" } else { "MOVE" };
         let mut guard = self.session.guard();
         let portal = self.session.portals.get_mut(cursor).ok_or_else(|| no_cursor(cursor))?;
-        let rows_max = rows.unwrap_or_default();
-        let (PortalState::Running(source), true) = (&mut portal.progress, rows != Some(0)) else {
-            backend::rows_complete(tag, 0, &mut self.wire.out);
-            return Ok(());
-        };
-        let sent = if is_sent {
-            source.send(rows_max, Style::Rows(formats), &mut self.wire, &mut guard).await?
-        } else {
-            source.pass(rows_max, &mut guard).await?
-        };
-        if sent.is_end {
-            portal.progress = PortalState::Done;
-        }
+        // A cursor that was declared as BINARY has its own format.
+        let own = portal.formats.clone();
+        let is_binary = matches!(portal.prepared.plan, PgPlan::Declare(..)) && own == [1];
+        let formats = if is_binary { &own } else { formats };
+        let style = is_sent.then_some(Style::Rows(formats));
+        let sent = portal.progress.pass(direction, style, &mut self.wire, &mut guard).await?;
         backend::rows_complete(tag, sent.rows, &mut self.wire.out);
         Ok(())
     }
@@ -202,7 +232,7 @@ impl Connection {
         &mut self,
         prepared: &PgPrepared,
         values: Vec<Param>,
-        options: &super::command::CopyOptions,
+        options: &CopyOptions,
     ) -> Result<(), PortalError> {
         let mut guard = self.session.guard();
         let out = &mut self.wire.out;
@@ -210,10 +240,10 @@ impl Connection {
         let PgPlan::Copy(planned, _) = &prepared.plan else {
             return Err(Failure::new("XX000", "no COPY").into());
         };
-        let fields = planned.schema.as_ref().map(super::types::fields).unwrap_or_default();
-        options.begin(&fields, out);
-        let sent = source.send(0, Style::Copy(options), &mut self.wire, &mut guard).await?;
-        copy::end(sent.rows, &mut self.wire.out);
+        let fields = super::types::named_fields(planned).unwrap_or_default();
+        let copy = CopyOut::begin(options, &fields, out);
+        let sent = source.send(0, Style::Copy(&copy), &mut self.wire, &mut guard).await?;
+        copy.end(sent.rows, &mut self.wire.out);
         Ok(())
     }
 }
@@ -231,6 +261,28 @@ fn claimed(values: &[Param]) -> Result<Option<Claim>, Failure> {
 
 fn ends(command: &PgCommand) -> bool {
     matches!(command, PgCommand::Commit | PgCommand::Rollback | PgCommand::RollbackTo(_))
+}
+
+impl PortalState {
+    /// Moves in `direction`, and sends the rows that are passed when there is a style for them.
+    async fn pass(
+        &mut self,
+        direction: Direction,
+        style: Option<Style<'_>>,
+        wire: &mut Wire,
+        guard: &mut StatementGuard,
+    ) -> Result<Sent, PortalError> {
+        if matches!(self, PortalState::Running(_))
+            && let PortalState::Running(source) = std::mem::replace(self, PortalState::Done)
+        {
+            *self = PortalState::Forward(ForwardRows::new(source));
+        }
+        match self {
+            PortalState::Forward(rows) => rows.pass(direction, style, wire, guard).await,
+            PortalState::Scroll(rows) => rows.pass(direction, style, wire, guard).await,
+            _ => Ok(Sent { rows: 0, is_end: true }),
+        }
+    }
 }
 
 /// Appends the completion message of a portal whose rows were all sent.

@@ -17,23 +17,24 @@
 //! `pgwire` writes the rare messages and does SCRAM's arithmetic; messages from clients are read
 //! here, because its decoder trusts their lengths.
 
-#[cfg(feature = "sql")]
-mod any_array;
 mod backend;
 mod binary;
 mod cancel;
 #[cfg(feature = "sql")]
 mod catalog;
 mod column;
-#[cfg(feature = "sql")]
-mod column_names;
 mod command;
 mod connection;
 mod copy;
+mod copy_command;
+mod cursor;
+mod cursor_command;
 mod departure;
 mod error;
 mod extended;
 mod frontend;
+mod named_statements;
+mod param_scalars;
 mod params;
 mod planner;
 mod point_read;
@@ -41,12 +42,15 @@ mod point_read;
 mod point_read_match;
 mod portal;
 mod prepared;
+mod procedures;
 mod scram;
 mod session;
 mod settings;
 mod simple;
+mod sql_prepare;
 mod startup;
 mod statements;
+mod temporal;
 mod text;
 mod transaction;
 mod types;

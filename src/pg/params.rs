@@ -1,13 +1,11 @@
-//! Parameters: the client's bytes become a value, and the value becomes what a statement takes.
-
-use arrow_schema::DataType;
+//! Parameters: the client's bytes become a value.
 
 use super::binary::{self, DAYS_TO_2000, MICROS_TO_2000};
 use super::error::Failure;
+use super::temporal::{self, IntervalParts};
 use super::types::{self, oid};
 use diptych_event::{Date, Timestamp};
 use diptych_row::{Column, ColumnType, Datum};
-use diptych_sql::ScalarValue;
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +23,9 @@ pub(super) enum Param {
     Date(i32),
     /// Microseconds since 1970, and whether the client's type is an instant.
     Timestamp(i64, bool),
+    /// Microseconds since midnight.
+    Time(i64),
+    Interval(IntervalParts),
     /// Elements, and their common type.
     List(Vec<Param>, u32),
 }
@@ -60,33 +61,6 @@ impl Param {
             _ => 0,
         };
         own + size_of::<Param>()
-    }
-
-    /// The value for a statement, converted to the type `wanted` if the statement wants one.
-    ///
-    /// # Errors
-    /// When it is not a value of that type.
-    pub(super) fn scalar(self, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
-        let scalar = match self {
-            Param::Null => ScalarValue::Null,
-            Param::Bool(value) => ScalarValue::Boolean(Some(value)),
-            Param::Int(value) => ScalarValue::Int64(Some(value)),
-            Param::Float(value) => ScalarValue::Float32(Some(value)),
-            Param::Double(value) => ScalarValue::Float64(Some(value)),
-            Param::Numeric(digits) => match units(&digits) {
-                Some((units, scale)) => ScalarValue::Decimal128(Some(units), 38, scale as i8),
-                None => ScalarValue::Utf8(Some(digits)),
-            },
-            Param::Text(text) => ScalarValue::Utf8(Some(text)),
-            Param::Bytes(bytes) => ScalarValue::Binary(Some(bytes)),
-            Param::Date(days) => ScalarValue::Date32(Some(days)),
-            Param::Timestamp(micros, is_instant) => {
-                let zone = is_instant.then(|| "+00:00".into());
-                ScalarValue::TimestampMicrosecond(Some(micros), zone)
-            }
-            Param::List(values, element) => return list(values, element, wanted),
-        };
-        cast(scalar, wanted)
     }
 
     /// The equal value of a view's column; none when no value of the column can be equal.
@@ -135,7 +109,7 @@ impl Param {
     }
 
     /// The units and the scale of an exact number.
-    fn units(&self) -> Option<(i128, u8)> {
+    pub(super) fn units(&self) -> Option<(i128, u8)> {
         match self {
             Param::Int(value) => Some(((*value).into(), 0)),
             Param::Numeric(digits) => units(digits),
@@ -161,7 +135,7 @@ pub(super) fn is_comparable(oid: u32, column: &Column) -> bool {
 }
 
 /// The units and the scale of a number in digits, of which there are at most 38.
-fn units(digits: &str) -> Option<(i128, u8)> {
+pub(super) fn units(digits: &str) -> Option<(i128, u8)> {
     let (is_negative, rest) = digits.strip_prefix('-').map_or((false, digits), |rest| (true, rest));
     let (whole, part) = rest.split_once('.').unwrap_or((rest, ""));
     let joined = format!("{whole}{part}");
@@ -176,6 +150,30 @@ fn units(digits: &str) -> Option<(i128, u8)> {
     };
     let scale = u8::try_from(part.len()).ok().filter(|scale| *scale <= 38)?;
     Some((if is_negative { -units } else { units }, scale))
+}
+
+/// A number such as `1.5E+3`, in digits alone.
+fn without_exponent(text: &str) -> Option<String> {
+    let Some((digits, exponent)) = text.split_once(['e', 'E']) else {
+        return Some(text.to_owned());
+    };
+    let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 38)?;
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let places = part.len() as i32 - exponent;
+    let mut joined = format!("{whole}{part}");
+    if joined.is_empty() {
+        return None;
+    }
+    if places <= 0 {
+        joined.extend(std::iter::repeat_n('0', places.unsigned_abs() as usize));
+        return Some(format!("{sign}{joined}"));
+    }
+    let places = places as usize;
+    let joined = format!("{joined:0>width$}", width = places + 1);
+    let at = joined.len().checked_sub(places).filter(|at| joined.is_char_boundary(*at))?;
+    let (whole, part) = joined.split_at(at);
+    Some(format!("{sign}{whole}.{part}"))
 }
 
 fn parse_text(oid: u32, text: &str) -> Option<Param> {
@@ -193,30 +191,21 @@ fn parse_text(oid: u32, text: &str) -> Option<Param> {
         oid::FLOAT4 => Param::Float(trimmed.parse().ok()?),
         oid::FLOAT8 => Param::Double(trimmed.parse().ok()?),
         oid::NUMERIC => {
-            let digits = trimmed.strip_prefix('+').unwrap_or(trimmed);
-            units(digits)?;
-            Param::Numeric(digits.to_owned())
+            let digits = without_exponent(trimmed.strip_prefix('+').unwrap_or(trimmed))?;
+            units(&digits)?;
+            Param::Numeric(digits)
         }
         oid::BYTEA => Param::Bytes(parse_bytea(text)?),
-        oid::DATE => Param::Date(trimmed.parse::<Date>().ok()?.days()),
-        oid::TIMESTAMP | oid::TIMESTAMPTZ => {
-            Param::Timestamp(parse_timestamp(trimmed)?, oid == oid::TIMESTAMPTZ)
-        }
+        oid::DATE => Param::Date(temporal::date(trimmed)?),
+        oid::TIMESTAMP => Param::Timestamp(temporal::local(trimmed)?, false),
+        oid::TIMESTAMPTZ => Param::Timestamp(temporal::instant(trimmed)?, true),
+        oid::TIME => Param::Time(temporal::time(trimmed)?),
+        oid::INTERVAL => Param::Interval(temporal::interval(trimmed)?),
         _ => match types::element_of(oid) {
             Some(element) => Param::List(parse_list(trimmed, element)?, element),
             None => Param::Text(text.to_owned()),
         },
     })
-}
-
-/// Parses a timestamp, whose offset may be in hours alone.
-fn parse_timestamp(text: &str) -> Option<i64> {
-    let is_short = text.len() > 13
-        && text.is_char_boundary(text.len() - 3)
-        && text[text.len() - 3..].starts_with(['+', '-'])
-        && text[..text.len() - 3].contains(':');
-    let parsed = if is_short { format!("{text}:00").parse() } else { text.parse::<Timestamp>() };
-    parsed.ok().map(Timestamp::micros)
 }
 
 fn parse_bytea(text: &str) -> Option<Vec<u8>> {
@@ -304,7 +293,22 @@ fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Param> {
         }
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
             let micros = i64::from_be_bytes(bytes.try_into().ok()?);
-            Param::Timestamp(micros.saturating_add(MICROS_TO_2000), oid == oid::TIMESTAMPTZ)
+            // The ends of the range mean infinity.
+            let micros = match micros {
+                i64::MIN | i64::MAX => micros,
+                micros => micros.saturating_add(MICROS_TO_2000),
+            };
+            Param::Timestamp(micros, oid == oid::TIMESTAMPTZ)
+        }
+        oid::TIME => Param::Time(i64::from_be_bytes(bytes.try_into().ok()?)),
+        oid::INTERVAL => {
+            let (micros, rest) = bytes.split_first_chunk()?;
+            let (days, months) = rest.split_first_chunk()?;
+            Param::Interval(IntervalParts {
+                micros: i64::from_be_bytes(*micros),
+                days: i32::from_be_bytes(*days),
+                months: i32::from_be_bytes(months.try_into().ok()?),
+            })
         }
         oid::TEXT
         | oid::VARCHAR
@@ -351,58 +355,6 @@ fn parse_binary_list(bytes: &[u8], element: u32) -> Option<Vec<Param>> {
         rest = behind;
     }
     rest.is_empty().then_some(values)
-}
-
-#[cfg(feature = "sql")]
-fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
-    let Some(wanted) = wanted.filter(|wanted| **wanted != scalar.data_type()) else {
-        return Ok(scalar);
-    };
-    if scalar.is_null() {
-        return ScalarValue::try_from(wanted).map_err(|error| {
-            Failure::new("0A000", format!("no parameter can be of type {wanted}: {error}"))
-        });
-    }
-    let is_whole = |of: &DataType| of.is_integer() || matches!(of, DataType::Decimal128(..));
-    if scalar.cast_to(wanted).is_err()
-        && wanted.is_unsigned_integer()
-        && is_whole(&scalar.data_type())
-    {
-        // No such value is in the column; it is greater or less than all values there.
-        return Ok(scalar);
-    }
-    scalar.cast_to(wanted).map_err(|_| {
-        let shown: String = scalar.to_string().chars().take(60).collect();
-        Failure::new("22P02", format!("\"{shown}\" is not a value of type {wanted}"))
-    })
-}
-
-#[cfg(not(feature = "sql"))]
-#[expect(clippy::unnecessary_wraps, reason = "it casts in a build with SQL")]
-fn cast(scalar: ScalarValue, _wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
-    Ok(scalar)
-}
-
-#[cfg(feature = "sql")]
-fn list(
-    values: Vec<Param>,
-    element: u32,
-    wanted: Option<&DataType>,
-) -> Result<ScalarValue, Failure> {
-    let inner = match wanted {
-        Some(DataType::List(item) | DataType::LargeList(item)) => Some(item.data_type().clone()),
-        _ => types::arrow_type(element),
-    };
-    let inner = inner.unwrap_or(DataType::Utf8);
-    let values = values.into_iter().map(|value| value.scalar(Some(&inner)));
-    let values = values.collect::<Result<Vec<_>, _>>()?;
-    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &inner)))
-}
-
-#[cfg(not(feature = "sql"))]
-fn list(_: Vec<Param>, element: u32, _: Option<&DataType>) -> Result<ScalarValue, Failure> {
-    let _ = types::arrow_type(element);
-    Err(Failure::new("0A000", "lists need a build with SQL"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use super::catalog::PgCatalog;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 use diptych_site::site::{Flow, Site};
+#[cfg(feature = "sql")]
+use diptych_sql::PlanningHints;
 use diptych_sql::{Engine, Prepared, Session, Settings, SqlError};
 
 /// The planner of one session.
@@ -23,10 +25,8 @@ pub(super) struct Planner {
 /// A statement that the planner accepts.
 pub(super) struct Planned {
     pub(super) statement: Prepared,
-    /// The types of its parameters, as far as the planner infers them.
+    /// The types of its parameters.
     pub(super) wanted: Vec<Option<DataType>>,
-    /// The names of its columns, where they differ from the planner's.
-    pub(super) names: Option<Vec<String>>,
 }
 
 impl Planner {
@@ -47,46 +47,27 @@ impl Planner {
         }
     }
 
-    /// Plans `sql`, and names its columns.
+    /// Plans `sql`, whose client states the types of some parameters, and names its columns.
     #[cfg(feature = "sql")]
-    pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
-        let (names, told_apart) = super::column_names::names(sql).unwrap_or_default();
-        let asked = told_apart.as_deref().unwrap_or(sql);
-        let mut statement = self.ask(asked, told_apart.is_some()).await?;
-        let mut wanted = statement.parameter_types.clone();
-        if let Some((scalars, lists)) = super::any_array::scalars(asked) {
-            let scalars = self.ask(&scalars, true).await?;
-            for number in lists {
-                let element = scalars.parameter_types.get(number).cloned().flatten();
-                if let Some((known, element)) = wanted.get_mut(number).zip(element) {
-                    *known = Some(super::any_array::list_of(element));
-                }
-            }
-        }
+    pub(super) async fn prepare(&self, sql: &str, types: &[u32]) -> Result<Planned, SqlError> {
+        let rewrite = PgCatalog::rewrites(sql).then(|| {
+            let catalog = self.catalog.clone();
+            Arc::new(move |statement: &mut _| catalog.rewrite(statement)) as _
+        });
+        let types = types.iter().map(|oid| super::types::stated(*oid)).collect();
+        let mut statement = self.session.prepare_as(sql, PlanningHints { types, rewrite }).await?;
+        let wanted = std::mem::take(&mut statement.parameter_types);
         // Values are converted before they reach the planner, and some are not: a number that no
         // column of its type can hold is compared in its own type.
         statement.parameter_types = vec![None; wanted.len()];
-        let columns = statement.schema.as_ref().map(|schema| schema.fields().len());
-        let names = names.filter(|names| Some(names.len()) == columns);
-        Ok(Planned { statement, wanted, names })
-    }
-
-    #[cfg(feature = "sql")]
-    async fn ask(&self, sql: &str, is_rewritten: bool) -> Result<Prepared, SqlError> {
-        // Positions in the rewritten query mean nothing to the client.
-        let unplaced = |error| SqlError { position: None, ..error };
-        match self.catalog.rewrite(sql) {
-            Some(rewritten) => self.session.prepare(&rewritten).await.map_err(unplaced),
-            None if is_rewritten => self.session.prepare(sql).await.map_err(unplaced),
-            None => self.session.prepare(sql).await,
-        }
+        Ok(Planned { statement, wanted })
     }
 
     /// Always an error, because there is no SQL in this binary.
     #[cfg(not(feature = "sql"))]
-    pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
+    pub(super) async fn prepare(&self, sql: &str, _: &[u32]) -> Result<Planned, SqlError> {
         let statement = self.session.prepare(sql).await?;
-        Ok(Planned { statement, wanted: Vec::new(), names: None })
+        Ok(Planned { statement, wanted: Vec::new() })
     }
 
     /// Begins a transaction: all statements read at one epoch of each dataflow.

@@ -1,5 +1,7 @@
 //! Portals: the rows of an answer, sent a limited number at a time.
 
+use std::collections::VecDeque;
+
 use arrow_array::RecordBatch;
 use bytes::BytesMut;
 use futures::StreamExt;
@@ -7,11 +9,12 @@ use futures::stream::BoxStream;
 
 use super::cancel::StatementGuard;
 use super::column::ReadyRows;
-use super::command::CopyOptions;
+use super::copy::CopyOut;
 use super::error::Failure;
 use super::point_read::Scan;
 use super::types::PgField;
 use super::wire::Wire;
+use diptych_site::budget::{Claim, REQUESTS};
 use diptych_sql::SqlError;
 
 /// The reason why a statement ends early.
@@ -45,7 +48,10 @@ pub(super) enum RowSource {
 /// A stream of batches of rows, cut where a limit demands it.
 pub(super) struct LimitedBatches {
     batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
-    rest: Option<RecordBatch>,
+    /// Rows that were read before they were asked for.
+    rest: VecDeque<RecordBatch>,
+    /// The claim on the budget of requests for them.
+    claim: Option<Claim>,
 }
 
 /// The encoding of rows.
@@ -53,7 +59,7 @@ pub(super) enum Style<'a> {
     /// `DataRow` messages, in these formats.
     Rows(&'a [i16]),
     /// Lines of a COPY.
-    Copy(&'a CopyOptions),
+    Copy(&'a CopyOut<'a>),
 }
 
 /// The progress of sending.
@@ -68,14 +74,15 @@ impl LimitedBatches {
     pub(super) fn new(
         batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
     ) -> LimitedBatches {
-        LimitedBatches { batches, rest: None }
+        LimitedBatches { batches, rest: VecDeque::new(), claim: None }
     }
 
     /// At most `most` of the next rows.
-    async fn next(&mut self, most: u64) -> Option<Result<RecordBatch, SqlError>> {
-        let batch = match self.rest.take() {
+    pub(super) async fn next(&mut self, most: u64) -> Option<Result<RecordBatch, SqlError>> {
+        let batch = match self.rest.pop_front() {
             Some(batch) => batch,
             None => loop {
+                self.claim = None;
                 match self.batches.next().await? {
                     Ok(batch) if batch.num_rows() == 0 => {}
                     Ok(batch) => break batch,
@@ -85,10 +92,31 @@ impl LimitedBatches {
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if batch.num_rows() > most {
-            self.rest = Some(batch.slice(most, batch.num_rows() - most));
+            self.rest.push_front(batch.slice(most, batch.num_rows() - most));
             return Some(Ok(batch.slice(0, most)));
         }
         Some(Ok(batch))
+    }
+
+    /// Reads ahead up to about `most` bytes of rows, so that the statement behind a short answer
+    /// ends before its rows are asked for.
+    pub(super) async fn read_ahead(&mut self, most: usize) -> Result<(), SqlError> {
+        let mut claim = REQUESTS.claim();
+        let mut bytes = 0;
+        while bytes < most
+            && let Some(batch) = self.batches.next().await
+        {
+            let batch = batch?;
+            bytes += batch.get_array_memory_size();
+            let is_full = claim.grow_to(bytes).is_err();
+            self.rest.push_back(batch);
+            if is_full {
+                break;
+            }
+        }
+        self.rest.retain(|batch| batch.num_rows() > 0);
+        self.claim = Some(claim);
+        Ok(())
     }
 }
 
@@ -162,19 +190,20 @@ impl RowSource {
     }
 }
 
-async fn send_batch(
+/// Sends all rows of `batch`.
+pub(super) async fn send_batch(
     batch: &RecordBatch,
     style: &Style<'_>,
     wire: &mut Wire,
 ) -> Result<(), PortalError> {
     let rows = match style {
         Style::Rows(formats) => ReadyRows::new(batch, formats)?,
-        Style::Copy(_) => ReadyRows::new(batch, &[])?,
+        Style::Copy(copy) => ReadyRows::new(batch, &[copy.row_format()])?,
     };
     for at in 0..rows.len() {
         match style {
             Style::Rows(_) => rows.write(at, &mut wire.out),
-            Style::Copy(options) => options.row(&rows, at, &mut wire.out),
+            Style::Copy(copy) => copy.row(&rows, at, &mut wire.out),
         }
         if wire.is_full() {
             wire.flush().await?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
 
-use arrow_schema::DataType;
 use bytes::BytesMut;
 
 use super::backend;
@@ -11,14 +10,14 @@ use super::cancel::{Cancel, StatementGuard};
 use super::command::{self, PgCommand, StatementKind};
 use super::error::{Failure, write_warning};
 use super::params::Param;
-use super::planner::{Planned, Planner};
+use super::planner::Planner;
 use super::point_read::{Point, Scan};
 use super::portal::{LimitedBatches, PortalError, RowSource, texts};
-use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
+use super::prepared::{CommandOutcome, Hold, PgPlan, PgPrepared, Portal};
 use super::settings::ToldSettings;
 use super::statements;
 use super::transaction::Transaction;
-use super::types::{self, PgField, oid};
+use super::types::{self, PgField};
 use diptych_base::error::Error;
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
 use diptych_site::budget::REQUESTS;
@@ -34,6 +33,8 @@ pub(super) struct PgSession {
     pub(super) statements: HashMap<String, Arc<PgPrepared>>,
     pub(super) portals: HashMap<String, Portal>,
     sql: Planner,
+    /// Whether the statement is one of several that were sent in one text.
+    pub(super) is_in_batch: bool,
     pub(super) cancel: Cancel,
 }
 
@@ -47,6 +48,7 @@ impl PgSession {
             statements: HashMap::new(),
             portals: HashMap::new(),
             sql,
+            is_in_batch: false,
             cancel,
         }
     }
@@ -92,7 +94,7 @@ impl PgSession {
                 PgPrepared::simple(PgPlan::Command(command), fields)
             }
             StatementKind::Copy(copy) => {
-                let prepared = guard.watch(self.sql.prepare(&copy.sql)).await??;
+                let prepared = guard.watch(self.sql.prepare(&copy.sql, types)).await??;
                 let fields = None;
                 PgPrepared {
                     fields,
@@ -100,6 +102,22 @@ impl PgSession {
                         PgPlan::Copy(planned, copy.options)
                     })
                 }
+            }
+            StatementKind::Declare(declared) => {
+                let planned = guard.watch(self.sql.prepare(&declared.sql, types)).await??;
+                PgPrepared {
+                    fields: None,
+                    ..PgPrepared::planned(planned, types, |planned| {
+                        PgPlan::Declare(planned, declared)
+                    })
+                }
+            }
+            StatementKind::Prepare(command) => PgPrepared::simple(PgPlan::Prepare(command), None),
+            StatementKind::Execute(command) => {
+                let executed = self.statements.get(&command.name);
+                let executed = executed.ok_or_else(|| no_statement(&command.name))?;
+                let fields = executed.fields.clone();
+                PgPrepared::simple(PgPlan::Execute(command), fields)
             }
             StatementKind::Query => {
                 if let Some(point) = Point::recognise(sql, types, &self.sql) {
@@ -111,7 +129,7 @@ impl PgSession {
                         )
                     }
                 } else {
-                    let prepared = guard.watch(self.sql.prepare(sql)).await??;
+                    let prepared = guard.watch(self.sql.prepare(sql, types)).await??;
                     PgPrepared::planned(prepared, types, PgPlan::Query)
                 }
             }
@@ -125,7 +143,7 @@ impl PgSession {
             PgCommand::Show(name) => Some(texts(&[&self.settings().show(name)?.0], Vec::new()).0),
             PgCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
             PgCommand::Fetch { cursor, is_sent: true, .. } => {
-                self.cursor(cursor)?.prepared.fields.clone()
+                self.cursor(cursor)?.prepared.columns()
             }
             _ => None,
         })
@@ -185,13 +203,15 @@ impl PgSession {
         out: &mut BytesMut,
     ) -> Result<RowSource, Failure> {
         let planned = match &prepared.plan {
-            PgPlan::Query(planned) | PgPlan::Copy(planned, _) => planned,
+            PgPlan::Query(planned) | PgPlan::Copy(planned, _) | PgPlan::Declare(planned, _) => {
+                planned
+            }
             PgPlan::Point(point) => {
                 let snapshot = guard.watch(self.sql.snapshot(point.flow())).await??;
                 self.note_read(point.flow(), &snapshot);
                 return Ok(RowSource::Scan(Box::new(Scan::new(point, snapshot, &values)?)));
             }
-            PgPlan::Empty | PgPlan::Command(_) => {
+            PgPlan::Empty | PgPlan::Command(_) | PgPlan::Prepare(_) | PgPlan::Execute(_) => {
                 return Err(Failure::new("XX000", "a command has no rows"));
             }
         };
@@ -199,7 +219,9 @@ impl PgSession {
         let scalars = values.into_iter().zip(wanted).map(|(value, wanted)| value.scalar(wanted));
         let scalars = scalars.collect::<Result<_, _>>()?;
         let answer = guard.watch(planned.execute(scalars)).await??;
-        let of = |fields: &[PgField]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
+        // A numeric has the scale of its values, which a parameter may change.
+        let of =
+            |fields: &[PgField]| fields.iter().map(|field| field.kind.shape()).collect::<Vec<_>>();
         if let Some(fields) = &prepared.fields
             && of(&types::fields(&answer.schema)) != of(fields)
         {
@@ -215,38 +237,10 @@ impl PgSession {
         Ok(RowSource::Feed(LimitedBatches::new(answer.rows)))
     }
 
-    /// Runs DECLARE: prepares `sql` and opens it, without parameters, as a cursor.
-    async fn declare(
-        &mut self,
-        cursor: &str,
-        sql: &str,
-        guard: &mut StatementGuard,
-    ) -> Result<(), Failure> {
-        let prepared = self.prepare(sql, &[], guard).await?;
-        if !matches!(prepared.plan, PgPlan::Query(_) | PgPlan::Point(_)) {
-            return Err(Failure::new("42601", "a cursor needs a query"));
-        }
-        if !prepared.parameters.is_empty() {
-            let failure = Failure::new("0A000", "a declared cursor takes no parameters");
-            return Err(failure.hint("write the values into the query, or use a portal"));
-        }
-        let mut unheard = BytesMut::new();
-        let source = self.start(&prepared, Vec::new(), guard, &mut unheard).await?;
-        let portal = Portal {
-            prepared: Arc::new(prepared),
-            values: Vec::new(),
-            formats: Vec::new(),
-            progress: PortalState::Running(source),
-            _claim: None,
-        };
-        self.open(cursor.to_owned(), portal)
-    }
-
     /// Runs `command`, except FETCH, which its caller sends.
-    pub(super) async fn command(
+    pub(super) fn command(
         &mut self,
         command: &PgCommand,
-        guard: &mut StatementGuard,
         out: &mut BytesMut,
     ) -> Result<CommandOutcome, Failure> {
         let tag = match command {
@@ -257,14 +251,15 @@ impl PgSession {
                 tag
             }
             PgCommand::Commit => {
-                self.leave();
+                let is_kept = !self.transaction.has_failed();
+                self.leave(is_kept);
                 let mut settings = self.sql.settings();
                 let tag = self.transaction.commit(&mut settings, out);
                 self.before = settings.mark();
                 tag
             }
             PgCommand::Rollback => {
-                self.leave();
+                self.leave(false);
                 let mut settings = self.sql.settings();
                 self.transaction.rollback(&mut settings, out);
                 self.before = settings.mark();
@@ -292,10 +287,6 @@ impl PgSession {
                 tag
             }
             PgCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
-            PgCommand::Declare { cursor, sql } => {
-                Box::pin(self.declare(cursor, sql, guard)).await?;
-                "DECLARE CURSOR"
-            }
             PgCommand::Close(Some(name)) => {
                 self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
                 "CLOSE CURSOR"
@@ -326,10 +317,18 @@ impl PgSession {
         }
     }
 
-    /// Drops the state that ends with a transaction, however it ends.
-    fn leave(&mut self) {
+    /// Drops the state that ends with a transaction. Cursors WITH HOLD stay, unless the transaction
+    /// that declared them is rolled back.
+    fn leave(&mut self, is_kept: bool) {
         self.sql.end();
-        self.portals.clear();
+        self.portals.retain(|_, portal| match portal.hold {
+            Hold::No => false,
+            Hold::New => is_kept,
+            Hold::Kept => true,
+        });
+        for portal in self.portals.values_mut() {
+            portal.hold = Hold::Kept;
+        }
     }
 
     fn set(
@@ -407,10 +406,11 @@ impl PgSession {
     /// Ends an exchange: closes portals and what is set for a transaction outside of one, tells the
     /// client of changed settings, and appends `ReadyForQuery`.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
+        self.is_in_batch = false;
         let mut settings = self.sql.settings();
         if !self.transaction.is_there() {
             if !self.portals.is_empty() {
-                self.portals.clear();
+                self.portals.retain(|_, portal| portal.hold != Hold::No);
             }
             if !self.told.is_up_to_date(&settings) {
                 settings.end_transaction();
@@ -424,48 +424,6 @@ impl PgSession {
 }
 
 const SHOW_ALL: &[&str] = &["name", "setting", "description"];
-
-impl PgPrepared {
-    /// The tag of `CommandComplete`.
-    pub(super) fn tag(&self) -> &'static str {
-        match &self.plan {
-            PgPlan::Query(planned) => planned.tag,
-            PgPlan::Command(_) => "SHOW",
-            _ => "SELECT",
-        }
-    }
-
-    fn simple(plan: PgPlan, fields: Option<Vec<PgField>>) -> PgPrepared {
-        PgPrepared {
-            plan,
-            parameters: Vec::new(),
-            wanted: Vec::new(),
-            fields,
-            bytes: 0,
-            _claim: None,
-        }
-    }
-
-    fn planned(
-        planned: Planned,
-        types: &[u32],
-        plan: impl FnOnce(sql::Prepared) -> PgPlan,
-    ) -> PgPrepared {
-        let Planned { statement, wanted, names } = planned;
-        let parameter = |(at, wanted): (usize, &Option<DataType>)| {
-            let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
-            stated.unwrap_or_else(|| {
-                wanted.as_ref().map_or(oid::TEXT, |ty| types::PgType::of(ty).oid)
-            })
-        };
-        let parameters = wanted.iter().enumerate().map(parameter).collect();
-        let mut fields = statement.schema.as_ref().map(types::fields);
-        for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
-            field.name = name;
-        }
-        PgPrepared { plan: plan(statement), parameters, wanted, fields, bytes: 0, _claim: None }
-    }
-}
 
 pub(super) fn no_cursor(name: &str) -> Failure {
     Failure::new("34000", format!("portal \"{name}\" does not exist"))

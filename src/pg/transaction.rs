@@ -40,6 +40,11 @@ impl Transaction {
         self.state != State::None
     }
 
+    /// Whether a statement of the transaction has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state == State::Failed
+    }
+
     /// Checks that a statement that does not end the transaction may run.
     ///
     /// # Errors

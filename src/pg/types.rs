@@ -37,6 +37,7 @@ pub(super) mod oid {
     pub(in super::super) const INT2: u32 = 21;
     pub(in super::super) const INT2VECTOR: u32 = 22;
     pub(in super::super) const INT4: u32 = 23;
+    pub(in super::super) const REGPROC: u32 = 24;
     pub(in super::super) const TEXT: u32 = 25;
     pub(in super::super) const OID: u32 = 26;
     pub(in super::super) const OIDVECTOR: u32 = 30;
@@ -109,10 +110,34 @@ impl PgType {
         }
     }
 
+    /// The number of the type, or of the one that is sent in the same way.
+    pub(super) fn shape(self) -> u32 {
+        match self.oid {
+            oid::NAME | oid::CHAR | oid::VARCHAR | oid::BPCHAR => oid::TEXT,
+            oid::OID | oid::REGPROC | 28 => oid::INT8,
+            1002 | 1003 | 1034 => 1009,
+            1028 => 1016,
+            other => other,
+        }
+    }
+
     /// The type of a field: the one its metadata names, or its Arrow type's.
     pub(super) fn of_field(field: &ArrowField) -> PgType {
+        use DataType as D;
         let named = field.metadata().get(TYPE_KEY).and_then(|name| PgType::of_name(name));
-        named.unwrap_or_else(|| PgType::of(field.data_type()))
+        // A cast keeps the metadata of what is cast.
+        let fits = |kind: &PgType| match field.data_type() {
+            D::Int64 => matches!(kind.oid, oid::OID | oid::REGPROC | 28),
+            D::Utf8 | D::LargeUtf8 | D::Utf8View => {
+                matches!(kind.oid, oid::NAME | oid::CHAR | oid::VARCHAR | 194 | 869 | 3220 | 2277)
+            }
+            D::List(_) => {
+                let vectors = [oid::INT2VECTOR, oid::OIDVECTOR, 1002, 1003, 1028, 1034];
+                vectors.contains(&kind.oid)
+            }
+            _ => false,
+        };
+        named.filter(fits).unwrap_or_else(|| PgType::of(field.data_type()))
     }
 
     /// The type that a field's metadata can name `name`.
@@ -123,6 +148,17 @@ impl PgType {
             "char" => PgType::fixed(oid::CHAR, 1),
             "int2vector" => PgType::varying(oid::INT2VECTOR),
             "oidvector" => PgType::varying(oid::OIDVECTOR),
+            "regproc" => PgType::fixed(oid::REGPROC, 4),
+            "xid" => PgType::fixed(28, 4),
+            "varchar" => PgType::varying(oid::VARCHAR),
+            "node" => PgType::varying(194),
+            "inet" => PgType::varying(869),
+            "lsn" => PgType::fixed(3220, 8),
+            "any" => PgType::varying(2277),
+            "acls" => PgType::varying(1034),
+            "chars" => PgType::varying(1002),
+            "names" => PgType::varying(1003),
+            "oids" => PgType::varying(1028),
             _ => return None,
         })
     }
@@ -156,6 +192,15 @@ pub(super) fn fields(schema: &SchemaRef) -> Vec<PgField> {
     schema.fields().iter().map(field).collect()
 }
 
+/// The columns of a statement's answer, with the names that clients see.
+pub(super) fn named_fields(statement: &diptych_sql::Prepared) -> Option<Vec<PgField>> {
+    let mut fields = fields(statement.schema.as_ref()?);
+    for (field, name) in fields.iter_mut().zip(&statement.column_names) {
+        field.name.clone_from(name);
+    }
+    Some(fields)
+}
+
 /// Pairs of an element type and its array type.
 const ARRAYS: &[(u32, u32)] = &[
     (oid::BOOL, 1000),
@@ -177,6 +222,64 @@ const ARRAYS: &[(u32, u32)] = &[
     (oid::NUMERIC, 1231),
 ];
 
+/// Names of types as SQL writes them, beside those by which the catalog stores them.
+const NAMES: &[(&str, u32)] = &[
+    ("bool", oid::BOOL),
+    ("boolean", oid::BOOL),
+    ("bytea", oid::BYTEA),
+    ("\"char\"", oid::CHAR),
+    ("name", oid::NAME),
+    ("int8", oid::INT8),
+    ("bigint", oid::INT8),
+    ("int2", oid::INT2),
+    ("smallint", oid::INT2),
+    ("int4", oid::INT4),
+    ("int", oid::INT4),
+    ("integer", oid::INT4),
+    ("text", oid::TEXT),
+    ("oid", oid::OID),
+    ("json", oid::JSON),
+    ("float4", oid::FLOAT4),
+    ("real", oid::FLOAT4),
+    ("float8", oid::FLOAT8),
+    ("float", oid::FLOAT8),
+    ("double precision", oid::FLOAT8),
+    ("unknown", oid::UNKNOWN),
+    ("bpchar", oid::BPCHAR),
+    ("char", oid::BPCHAR),
+    ("character", oid::BPCHAR),
+    ("varchar", oid::VARCHAR),
+    ("character varying", oid::VARCHAR),
+    ("date", oid::DATE),
+    ("time", oid::TIME),
+    ("time without time zone", oid::TIME),
+    ("timestamp", oid::TIMESTAMP),
+    ("timestamp without time zone", oid::TIMESTAMP),
+    ("timestamptz", oid::TIMESTAMPTZ),
+    ("timestamp with time zone", oid::TIMESTAMPTZ),
+    ("interval", oid::INTERVAL),
+    ("numeric", oid::NUMERIC),
+    ("decimal", oid::NUMERIC),
+];
+
+/// The type that SQL calls `written`.
+pub(super) fn oid_named(written: &str) -> Option<u32> {
+    let small = written.to_ascii_lowercase();
+    let small = small.strip_prefix("pg_catalog.").unwrap_or(&small);
+    let (small, is_array) = small.strip_suffix("[]").map_or((small, false), |of| (of, true));
+    let plain = match small.split_once('(') {
+        // A length or precision, before `with time zone` or at the end.
+        Some((name, rest)) => {
+            let behind = rest.split_once(')')?.1.trim();
+            format!("{} {behind}", name.trim())
+        }
+        None => small.to_owned(),
+    };
+    let plain = plain.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let found = NAMES.iter().find(|(name, _)| *name == plain).map(|(_, oid)| *oid)?;
+    if is_array { Some(array_of(found)).filter(|array| *array != oid::TEXT) } else { Some(found) }
+}
+
 /// The array type of an element type; text for arrays of arrays and similar types.
 fn array_of(element: u32) -> u32 {
     ARRAYS.iter().find(|(of, _)| *of == element).map_or(oid::TEXT, |(_, array)| *array)
@@ -189,6 +292,16 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
         1015 => Some(oid::VARCHAR),
         _ => ARRAYS.iter().find(|(_, of)| *of == array).map(|(element, _)| *element),
     }
+}
+
+/// The Arrow type that a client states for a parameter; none when it leaves that to the server.
+/// Drivers that send every value as a text state that, too, wherever it is used.
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
+pub(super) fn stated(oid: u32) -> Option<DataType> {
+    arrow_type(oid).filter(|of| match of {
+        DataType::List(item) => *item.data_type() != DataType::Utf8,
+        of => *of != DataType::Utf8,
+    })
 }
 
 /// The Arrow type of a parameter of this type; none when it is left open or unknown.
@@ -204,8 +317,14 @@ pub(super) fn arrow_type(oid: u32) -> Option<DataType> {
         oid::FLOAT8 => DataType::Float64,
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR => DataType::Utf8,
         oid::DATE => DataType::Date32,
+        oid::TIME => DataType::Time64(Microsecond),
+        oid::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
+        oid::NUMERIC => DataType::Decimal128(38, 10),
         oid::TIMESTAMP => DataType::Timestamp(Microsecond, None),
         oid::TIMESTAMPTZ => DataType::Timestamp(Microsecond, Some("+00:00".into())),
-        _ => return None,
+        _ => {
+            let item = arrow_type(element_of(oid)?)?;
+            DataType::List(std::sync::Arc::new(ArrowField::new_list_field(item, true)))
+        }
     })
 }

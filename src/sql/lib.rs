@@ -13,6 +13,8 @@ mod cancellation;
 #[cfg(feature = "sql")]
 mod catalog;
 #[cfg(feature = "sql")]
+mod column_names;
+#[cfg(feature = "sql")]
 mod columnar_snapshot;
 #[cfg(all(test, feature = "sql"))]
 mod columnar_tests;
@@ -30,6 +32,12 @@ mod index_rows;
 mod known_settings;
 #[cfg(feature = "sql")]
 mod nesting;
+#[cfg(feature = "sql")]
+mod parameter_casts;
+#[cfg(feature = "sql")]
+mod parameter_functions;
+#[cfg(feature = "sql")]
+mod parameters;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
@@ -69,7 +77,7 @@ pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
 pub use engine::Engine;
 #[cfg(feature = "sql")]
-pub use prepared::Prepared;
+pub use prepared::{PlanningHints, Prepared};
 #[cfg(feature = "sql")]
 pub use session::Session;
 #[cfg(not(feature = "sql"))]

@@ -1,15 +1,18 @@
 //! Prepared statements and their execution.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::common::{ParamValues, ScalarValue, SchemaError};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::Statement as Ast;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -17,11 +20,12 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Notices, ReadAt};
 use super::cancellation::{self, EndOnDrop, StatementState, too_long};
+use super::column_names::OuterNames;
 use super::session::Session;
 use super::spawn::{self, AbortOnDrop};
 use super::statement::{Statement, read_only};
 use super::statement_epochs::StatementEpochs;
-use super::{SqlError, df_error, read_tables};
+use super::{SqlError, column_names, df_error, parameter_casts, parameters, read_tables};
 use diptych_base::limits;
 
 /// A prepared statement. Each execution reads at the epoch of its moment.
@@ -31,6 +35,8 @@ pub struct Prepared {
     pub parameter_types: Vec<Option<DataType>>,
     /// The columns of the answer; none for SET and similar statements.
     pub schema: Option<SchemaRef>,
+    /// The names of the columns as `PostgreSQL` chooses them. Two may be equal.
+    pub column_names: Vec<String>,
     /// The command's tag: SELECT, EXPLAIN, SHOW, SET, RESET, BEGIN, COMMIT, ROLLBACK.
     pub tag: &'static str,
     session: Session,
@@ -52,20 +58,35 @@ impl Prepared {
         session: Session,
         sql: String,
         statement: Statement,
+        asked: PlanningHints,
     ) -> Result<Prepared, SqlError> {
         let plain = |session, tag, work| {
             let work = Arc::new(work);
-            Ok(Prepared { parameter_types: Vec::new(), schema: None, tag, session, work })
+            Ok(Prepared {
+                parameter_types: Vec::new(),
+                schema: None,
+                column_names: Vec::new(),
+                tag,
+                session,
+                work,
+            })
         };
         match statement {
-            Statement::Query(parsed, tag) => query(session, sql, *parsed, tag).await,
+            Statement::Query(parsed, tag) => query(session, sql, *parsed, tag, asked).await,
             Statement::Set(name, value) => plain(session, "SET", Work::Set(name, value)),
             Statement::Reset(name) => plain(session, "RESET", Work::Reset(name)),
             Statement::Nothing(tag) => plain(session, tag, Work::Nothing),
             Statement::Show(name) => {
-                let schema = Some(shown(&name, &session.show(&name)?)?.schema());
+                let schema = shown(&name, &session.show(&name)?)?.schema();
                 let work = Arc::new(Work::Show(name));
-                Ok(Prepared { parameter_types: Vec::new(), schema, tag: "SHOW", session, work })
+                Ok(Prepared {
+                    parameter_types: Vec::new(),
+                    column_names: OuterNames::default().of(&schema),
+                    schema: Some(schema),
+                    tag: "SHOW",
+                    session,
+                    work,
+                })
             }
         }
     }
@@ -154,43 +175,100 @@ impl Prepared {
     }
 }
 
+/// What a server knows about a statement before it is planned.
+#[derive(Clone, Default)]
+pub struct PlanningHints {
+    /// The types of the parameters that the client states; the others are inferred.
+    pub types: Vec<Option<DataType>>,
+    /// Changes the parsed statement into one that the planner understands.
+    pub rewrite: Option<Arc<dyn Fn(&mut Ast) + Send + Sync>>,
+}
+
 async fn query(
     session: Session,
     sql: String,
     parsed: Parsed,
     tag: &'static str,
+    asked: PlanningHints,
 ) -> Result<Prepared, SqlError> {
     let state = session.state()?;
-    let planned = state.statement_to_plan(parsed).await;
-    let plan = planned.map_err(|error| df_error::of(&sql, &error))?;
+    let of_plan = |error| df_error::of(&sql, &error);
+    let numbers = match statement_in(&mut parsed.clone()) {
+        Some(statement) => parameters::written(statement).map_err(of_plan)?,
+        None => BTreeSet::new(),
+    };
+    let mut effort = 0;
+    let mut beside_times = false;
+    let (plan, names) = loop {
+        let mut attempt = parsed.clone();
+        let mut names = OuterNames::default();
+        if let Some(statement) = statement_in(&mut attempt) {
+            names = column_names::tell_apart(statement, effort);
+            if let Some(rewrite) = &asked.rewrite {
+                rewrite(statement);
+            }
+            if !numbers.is_empty() {
+                parameter_casts::joined_texts(statement);
+            }
+            if beside_times {
+                parameter_casts::beside_times(statement);
+            }
+        }
+        match state.statement_to_plan(attempt).await {
+            Err(error) if effort + 1 < column_names::EFFORTS && is_name_twice(&error) => {
+                effort += 1;
+            }
+            Err(error) if !numbers.is_empty() && !beside_times && is_of_times(&error) => {
+                beside_times = true;
+            }
+            planned => break (planned.map_err(of_plan)?, names),
+        }
+    };
     let reads = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan);
     reads.map_err(|_| read_only("this"))?;
-    let types = plan.get_parameter_types().map_err(|error| df_error::of(&sql, &error))?;
-    let mut parameter_types = Vec::new();
-    for number in 1..=types.len() {
-        let Some(data_type) = types.get(&format!("${number}")) else {
-            let message = format!("parameter ${number} of {} is not used", types.len());
-            return Err(SqlError::new("42P18", message));
-        };
-        parameter_types.push(data_type.clone());
+    let typed = parameters::infer(plan, &numbers, &asked.types).map_err(of_plan)?;
+    // Types as they will be when the plan runs.
+    let options = state.config_options().clone();
+    let checked = state.analyzer().execute_and_check(typed.plan.clone(), &options, |_, _| {});
+    let schema = Arc::clone(checked.map_err(of_plan)?.schema().inner());
+    let work = Arc::new(Work::Plan { sql, plan: typed.plan });
+    Ok(Prepared {
+        parameter_types: typed.types.into_iter().map(Some).collect(),
+        column_names: names.of(&schema),
+        schema: Some(schema),
+        tag,
+        session,
+        work,
+    })
+}
+
+/// The statement in `parsed`, which may be within EXPLAIN.
+fn statement_in(parsed: &mut Parsed) -> Option<&mut Ast> {
+    match parsed {
+        Parsed::Statement(statement) => Some(statement),
+        Parsed::Explain(explain) => statement_in(&mut explain.statement),
+        _ => None,
     }
-    // Types as they will be when the plan runs; where the plan cannot tell yet, it keeps its own.
-    let checked = state.analyzer().execute_and_check(
-        plan.clone(),
-        &state.config_options().clone(),
-        |_, _| {},
-    );
-    let schema = match &checked {
-        Ok(analyzed) => Arc::clone(analyzed.schema().inner()),
-        Err(_) if parameter_types.iter().any(Option::is_none) => Arc::clone(plan.schema().inner()),
-        Err(error) => return Err(df_error::of(&sql, error)),
-    };
-    let work = Arc::new(Work::Plan { sql, plan });
-    Ok(Prepared { parameter_types, schema: Some(schema), tag, session, work })
+}
+
+/// Whether the planner refuses to calculate with two times.
+fn is_of_times(error: &DataFusionError) -> bool {
+    error.find_root().to_string().contains("temporal operation")
+}
+
+/// Whether the planner refuses two columns of one name.
+fn is_name_twice(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => {
+            !matches!(**error, SchemaError::FieldNotFound { .. })
+        }
+        DataFusionError::Plan(message) => message.contains("unique expression names"),
+        _ => false,
+    }
 }
 
 /// Casts the parameters to the types that the statement wants.

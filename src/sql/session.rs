@@ -9,7 +9,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::SqlError;
 use super::catalog::Catalog;
 use super::engine::Engine;
-use super::prepared::Prepared;
+use super::prepared::{PlanningHints, Prepared};
 use super::settings::{SettingScope, Settings};
 use super::spawn;
 use super::statement;
@@ -55,13 +55,21 @@ impl Session {
     /// Syntax errors, unknown tables, columns and functions, and every statement that is not read
     /// only.
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, SqlError> {
+        self.prepare_as(sql, PlanningHints::default()).await
+    }
+
+    /// Prepares one statement of which a server knows more than its text.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub async fn prepare_as(&self, sql: &str, asked: PlanningHints) -> Result<Prepared, SqlError> {
         let session = self.clone();
         let sql = sql.to_owned();
         let threads = self.engine.core.threads()?;
         // Parsing and planning recurse: they run on the threads with the large stack.
         spawn::run(&threads, async move {
             let statement = statement::read(&sql)?;
-            Prepared::of(session, sql, statement).await
+            Prepared::of(session, sql, statement, asked).await
         })
         .await
     }

@@ -94,6 +94,8 @@ pub struct NoPrepared {
     pub parameter_types: Vec<Option<DataType>>,
     /// The columns of the answer.
     pub schema: Option<SchemaRef>,
+    /// The names of the columns.
+    pub column_names: Vec<String>,
     /// The command's tag.
     pub tag: &'static str,
 }

@@ -137,6 +137,11 @@ fn asyncpg() {
 }
 
 #[test]
+fn readers() {
+    python("psycopg", "readers_script.py");
+}
+
+#[test]
 fn sqlalchemy() {
     python("sqlalchemy, psycopg", "sqlalchemy_script.py");
 }
@@ -150,16 +155,19 @@ fn node() {
     let place = tempfile::tempdir().expect("a directory");
     let mut install = Command::new("npm");
     install.args(["install", "--no-audit", "--no-fund", "pg@8"]).current_dir(place.path());
+    install.args(["postgres", "knex", "sequelize", "typeorm", "reflect-metadata"]);
     let installed = install.stdin(Stdio::null()).output();
     if !installed.is_ok_and(|output| output.status.success()) {
         println!("skipped: npm could not install pg");
         return;
     }
     let site = Site::start();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pg/node_script.js");
-    let mut node = client(&site, "node");
-    node.env("NODE_PATH", place.path().join("node_modules")).arg(script);
-    let output = run(&mut node, "");
-    assert!(output.status.success(), "{}", said(&output));
-    print!("{}", said(&output));
+    for script in ["node_script.js", "node_readers.js"] {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pg").join(script);
+        let mut node = client(&site, "node");
+        node.env("NODE_PATH", place.path().join("node_modules")).arg(script);
+        let output = run(&mut node, "");
+        assert!(output.status.success(), "{}", said(&output));
+        print!("{}", said(&output));
+    }
 }

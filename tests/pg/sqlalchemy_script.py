@@ -8,7 +8,7 @@ url = sa.URL.create("postgresql+psycopg", username=os.environ["PGUSER"], host=os
 engine = sa.create_engine(url)
 inspector = sa.inspect(engine)
 assert "word_count" in inspector.get_schema_names(), inspector.get_schema_names()
-assert inspector.get_view_names("word_count") == ["counts"]
+assert "counts" in inspector.get_view_names("word_count")
 assert "lines" in inspector.get_table_names("streams")
 columns = inspector.get_columns("counts", schema="word_count")
 assert [(c["name"], str(c["type"])) for c in columns] == [("word", "TEXT"), ("n", "BIGINT")], columns

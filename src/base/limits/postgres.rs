@@ -33,5 +33,11 @@ pub const PG_STATEMENT_BYTES_MAX: usize = 4 << 20;
 /// Open portals and cursors of one connection.
 pub const PG_PORTALS_MAX: usize = 100;
 
+/// Bytes of rows that one SCROLL cursor keeps to go backward.
+pub const PG_CURSOR_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of rows that a cursor WITH HOLD reads ahead, so that its statement ends.
+pub const PG_HELD_CURSOR_BYTES: usize = 8 << 20;
+
 /// Savepoints of one transaction.
 pub const PG_SAVEPOINTS_MAX: usize = 1_000;

@@ -10,6 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use super::super::procedures;
 use super::super::types::TYPE_KEY;
 
 /// A table of the catalog.
@@ -27,6 +28,7 @@ pub(super) enum Cell {
     Bool(bool),
     Text(String),
     Ints(Vec<i64>),
+    Texts(Vec<String>),
 }
 
 impl From<i64> for Cell {
@@ -114,7 +116,9 @@ impl CatalogTable {
         let field = |(name, of): &(&str, &str)| {
             let field = Field::new(*name, data_type(of), true);
             match *of {
-                "oid" | "name" | "char" | "int2vector" | "oidvector" => {
+                "oid" | "name" | "char" | "int2vector" | "oidvector" | "regproc" | "xid"
+                | "varchar" | "node" | "inet" | "lsn" | "any" | "acls" | "chars" | "names"
+                | "oids" => {
                     let named = HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]);
                     field.with_metadata(named)
                 }
@@ -145,7 +149,7 @@ impl CatalogTable {
 fn data_type(of: &str) -> DataType {
     let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
     match of {
-        "oid" | "int8" => DataType::Int64,
+        "oid" | "int8" | "regproc" | "xid" => DataType::Int64,
         "int2" => DataType::Int16,
         "int4" => DataType::Int32,
         "bool" => DataType::Boolean,
@@ -154,7 +158,7 @@ fn data_type(of: &str) -> DataType {
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
         "int2s" | "int2vector" => list(DataType::Int16),
         "oids" | "oidvector" => list(DataType::Int64),
-        "texts" => list(DataType::Utf8),
+        "texts" | "acls" | "chars" | "names" => list(DataType::Utf8),
         _ => DataType::Utf8,
     }
 }
@@ -162,15 +166,20 @@ fn data_type(of: &str) -> DataType {
 /// The default value of a column.
 fn usual(of: &str) -> Cell {
     match of {
-        "oid" | "int2" | "int4" | "int8" | "float4" | "float8" => Cell::Int(0),
+        "oid" | "regproc" | "xid" | "int2" | "int4" | "int8" | "float4" | "float8" => Cell::Int(0),
         "bool" => Cell::Bool(false),
-        "char" | "regproc" => Cell::Text("-".into()),
+        "char" => Cell::Text("-".into()),
         _ => Cell::Null,
     }
 }
 
 fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
-    let int = |cell: &Cell| if let Cell::Int(value) = cell { Some(*value) } else { None };
+    let int = |cell: &Cell| match cell {
+        Cell::Int(value) => Some(*value),
+        // A function of the catalog is stored by its number.
+        Cell::Text(name) if of == "regproc" => procedures::number(name).map(i64::from),
+        _ => None,
+    };
     let ints = cells.iter().map(int);
     match data_type(of) {
         DataType::Int64 => Arc::new(ints.collect::<Int64Array>()),

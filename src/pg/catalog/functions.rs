@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::settings::{DATABASE as NAME, SERVER_VERSION};
+use super::super::{procedures, statements};
 use super::columns::Cell;
 use super::objects::{OWNER, Objects, USER, quoted};
 use super::tables::definition;
@@ -98,6 +99,10 @@ impl Function {
             Cell::Bool(value) => Ok(ScalarValue::Boolean(Some(value))),
             Cell::Int(value) => ScalarValue::Int64(Some(value)).cast_to(&self.of),
             Cell::Text(text) => ScalarValue::Utf8(Some(text)).cast_to(&self.of),
+            Cell::Texts(texts) => {
+                let texts: Vec<_> = texts.into_iter().map(ScalarValue::from).collect();
+                Ok(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))
+            }
             Cell::Null | Cell::Ints(_) => ScalarValue::try_from(&self.of),
         }
     }
@@ -108,11 +113,15 @@ fn data_type(of: &str) -> DataType {
         "bool" => DataType::Boolean,
         "int4" => DataType::Int32,
         "int8" => DataType::Int64,
-        "texts" => {
-            DataType::List(Arc::new(arrow_schema::Field::new_list_field(DataType::Utf8, true)))
-        }
+        "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        "texts" => list(DataType::Utf8),
+        "int4s" => list(DataType::Int32),
         _ => DataType::Utf8,
     }
+}
+
+fn list(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(item, true)))
 }
 
 /// An argument as a number.
@@ -221,6 +230,74 @@ fn relation_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
 
 fn type_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
     text(values, 0).and_then(|name| objects.type_named(&name)).map(|found| found.oid).into()
+}
+
+fn schema_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let name = text(values, 0);
+    let found = objects.schemas.iter().find(|known| Some(&known.name) == name.as_ref());
+    found.map(|found| found.oid).into()
+}
+
+fn role_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    match text(values, 0) {
+        Some(name) if name == NAME => OWNER.into(),
+        Some(name) if name == objects.user => USER.into(),
+        _ => Cell::Null,
+    }
+}
+
+fn procedure_number(_: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).and_then(|name| procedures::number(&name)).into()
+}
+
+fn procedure_name(_: &Objects, values: &[ScalarValue]) -> Cell {
+    int(values, 0).map(procedures::shown).into()
+}
+
+/// The parts of a name between points.
+fn parse_ident(_: &Objects, values: &[ScalarValue]) -> Cell {
+    let Some(written) = text(values, 0) else { return Cell::Null };
+    let words: Vec<&str> = statements::words(&written).filter(|word| *word != ".").collect();
+    Cell::Texts(words.into_iter().map(statements::name).collect())
+}
+
+/// The last subscript of a list; vectors of the catalog count from 0.
+fn array_upper(_: &Objects, values: &[ScalarValue]) -> Cell {
+    length(values).map(|length| length as i64).into()
+}
+
+fn array_lower(_: &Objects, values: &[ScalarValue]) -> Cell {
+    length(values).map(|_| 1i64).into()
+}
+
+/// The number of elements of a list that has any.
+fn length(values: &[ScalarValue]) -> Option<usize> {
+    use arrow_array::Array;
+    if int(values, 1) != Some(1) {
+        return None;
+    }
+    let length = match values.first()? {
+        ScalarValue::List(list) if list.is_valid(0) => list.value(0).len(),
+        ScalarValue::LargeList(list) if list.is_valid(0) => list.value(0).len(),
+        ScalarValue::FixedSizeList(list) if list.is_valid(0) => list.value(0).len(),
+        _ => return None,
+    };
+    (length > 0).then_some(length)
+}
+
+/// The moment at which the first session asked.
+fn start_time(_: &Objects, _: &[ScalarValue]) -> Cell {
+    use diptych_base::io::{Clock, RealClock};
+    use std::sync::OnceLock;
+    static START: OnceLock<i64> = OnceLock::new();
+    (*START.get_or_init(|| RealClock.now_us())).into()
+}
+
+fn quote_nullable(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    match quote_literal(objects, values) {
+        Cell::Null => "NULL".into(),
+        quoted => quoted,
+    }
 }
 
 fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
@@ -336,11 +413,50 @@ const KNOWN: &[Known] = &[
     ("pg_total_relation_size", "int8", zero),
     ("pg_database_size", "int8", zero),
     ("pg_type_is_visible", "bool", yes),
+    ("to_regnamespace", "int8", schema_number),
+    ("to_regproc", "int8", procedure_number),
+    ("to_regrole", "int8", role_number),
+    ("parse_ident", "texts", parse_ident),
+    ("array_upper", "int4", array_upper),
+    ("array_lower", "int4", array_lower),
+    ("pg_encoding_max_length", "int4", |_, _| Cell::Int(4)),
+    ("pg_get_rule_def", "text", nothing),
+    ("pg_get_statisticsobjdef", "text", nothing),
+    ("pg_get_function_sqlbody", "text", nothing),
+    ("pg_get_function_arg_default", "text", nothing),
+    ("pg_postmaster_start_time", "timestamptz", start_time),
+    ("pg_conf_load_time", "timestamptz", start_time),
+    ("pg_is_wal_replay_paused", "bool", no),
+    ("pg_last_wal_receive_lsn", "text", nothing),
+    ("pg_last_wal_replay_lsn", "text", nothing),
+    ("pg_last_xact_replay_timestamp", "timestamptz", nothing),
+    ("pg_current_wal_lsn", "text", nothing),
+    ("pg_current_xact_id", "int8", zero),
+    ("pg_trigger_depth", "int4", zero),
+    ("pg_jit_available", "bool", no),
+    ("pg_has_any_role", "bool", may),
+    ("pg_describe_object", "text", nothing),
+    ("pg_stat_get_numscans", "int8", zero),
+    ("pg_stat_get_live_tuples", "int8", zero),
+    ("pg_stat_get_dead_tuples", "int8", zero),
+    ("pg_sequence_last_value", "int8", nothing),
+    ("pg_blocking_pids", "int4s", nothing),
+    ("row_security_active", "bool", no),
+    ("has_sequence_privilege", "bool", no),
+    ("has_language_privilege", "bool", may),
+    ("has_tablespace_privilege", "bool", may),
+    ("has_foreign_data_wrapper_privilege", "bool", no),
+    ("has_server_privilege", "bool", no),
+    ("inet_server_port", "int4", nothing),
+    ("inet_client_port", "int4", nothing),
+    ("acldefault", "texts", nothing),
+    ("quote_nullable", "text", quote_nullable),
     ("to_regclass", "int8", relation_number),
     ("to_regtype", "int8", type_number),
     ("txid_current", "int8", zero),
     // The functions to which casts are rewritten; see `rewrite`.
     (super::rewrite::RELATION_NAME, "text", relation_name),
     (super::rewrite::SCHEMA_NAME, "text", schema_name),
+    (super::rewrite::PROCEDURE_NAME, "text", procedure_name),
     (super::rewrite::LIKE_PATTERN, "text", like_pattern),
 ];

@@ -5,14 +5,22 @@
 //! relations and types with their numbers), `tables` (the rows, made when a query reads them) with
 //! `functions`, and `rewrite` (which changes a query so that the planner understands it).
 //!
+//! The crate `datafusion-pg-catalog` (0.19) does not carry this: its keys and indexes are a fixed
+//! copy of `PostgreSQL`'s own, it has no `information_schema`, it rewrites known queries as whole
+//! texts, and it registers itself in one `SessionContext`, where sessions here have a state for
+//! each statement.
+//!
 //! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
 //! are the tables of the schema `streams`. Tables of `PostgreSQL` that could only be empty here
 //! exist, and are empty.
 
+mod ast;
 mod columns;
+mod fixed_rows;
 mod functions;
 mod information;
 mod objects;
+mod operands;
 mod rewrite;
 mod tables;
 
@@ -22,6 +30,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ScalarUDF;
+use datafusion::sql::sqlparser::ast::Statement;
 
 use objects::Objects;
 
@@ -46,10 +55,14 @@ impl PgCatalog {
         functions::all(&self.0)
     }
 
-    /// Rewrites `sql` so that the planner understands it; none when the planner understands it
-    /// already.
-    pub(super) fn rewrite(&self, sql: &str) -> Option<String> {
-        rewrite::rewrite(sql, &self.0)
+    /// Whether `sql` may be about the catalog, and has to be rewritten then.
+    pub(super) fn rewrites(sql: &str) -> bool {
+        rewrite::is_asked(sql)
+    }
+
+    /// Rewrites a statement so that the planner understands it.
+    pub(super) fn rewrite(&self, statement: &mut Statement) {
+        rewrite::rewrite(statement, &self.0);
     }
 }
 

@@ -4,19 +4,20 @@
 //! names cast to `regclass` become their numbers, and a subquery on a table that is always empty
 //! becomes its result.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
-    Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal,
-    ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
+    TableFactor, Value as Literal, ValueWithSpan, VisitMut, VisitorMut,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
+use super::super::procedures;
+use super::ast::{
+    boolean, call, cast_to, column, first_argument, folded, literal, name_of, null, number, text,
+};
 use super::objects::Objects;
+use super::operands::{PROCEDURES, expanded, listed, numbered};
 use super::{columns, tables};
 
 /// The function that gives the name of a relation.
@@ -24,73 +25,35 @@ pub(super) const RELATION_NAME: &str = "diptych_relation_name";
 /// The function that gives the name of a schema.
 pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
 
+/// The function that gives the name of a function.
+pub(super) const PROCEDURE_NAME: &str = "diptych_procedure_name";
+
 /// The function that converts a pattern with another escape to one with backslashes.
 pub(super) const LIKE_PATTERN: &str = "diptych_like_pattern";
 
 /// Words of which every query on the catalog has at least one.
-const SIGNS: &[&str] =
-    &["pg_", "information_schema", "::reg", "regclass", "operator(", "::oid", "::name", "escape"];
+const SIGNS: &[&str] = &[
+    "pg_",
+    "information_schema",
+    "::reg",
+    "regclass",
+    "operator(",
+    "::oid",
+    "::name",
+    "escape",
+    "from current_",
+];
 
-/// Rewrites `sql`; none when it is not about the catalog, or is not understood here either.
-pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
+/// Whether `sql` may be about the catalog.
+pub(super) fn is_asked(sql: &str) -> bool {
     let small = sql.to_ascii_lowercase();
-    if !SIGNS.iter().any(|sign| small.contains(sign)) {
-        return None;
-    }
-    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
-    let [statement @ (Statement::Query(_) | Statement::Explain { .. })] = statements.as_mut_slice()
-    else {
-        return None;
-    };
-    let asked = parameters(statement);
-    let _ = statement.visit(&mut Rewriter { objects });
-    keep(statement, &asked);
-    Some(statement.to_string())
+    SIGNS.iter().any(|sign| small.contains(sign))
 }
 
-/// The names of a statement's parameters.
-fn parameters(statement: &Statement) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let _ = visit_expressions(statement, |expr| {
-        if let Expr::Value(value) = expr
-            && let Literal::Placeholder(name) = &value.value
-        {
-            found.insert(name.clone());
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    found
-}
-
-/// Puts back parameters that were removed with other parts: the client binds them all the same.
-fn keep(statement: &mut Statement, asked: &BTreeSet<String>) {
-    let left = parameters(statement);
-    let Statement::Query(query) = statement else { return };
-    let mut body = query.body.as_mut();
-    let select = loop {
-        body = match body {
-            SetExpr::Select(select) => break select,
-            SetExpr::Query(query) => query.body.as_mut(),
-            SetExpr::SetOperation { left, .. } => left.as_mut(),
-            _ => return,
-        };
-    };
-    for name in asked.difference(&left) {
-        let value = Expr::Value(Literal::Placeholder(name.clone()).with_empty_span());
-        let value = Box::new(Expr::IsNull(Box::new(cast_to(value, DataType::Text))));
-        let always = Expr::Nested(Box::new(Expr::BinaryOp {
-            left: value,
-            op: BinaryOperator::Or,
-            right: Box::new(boolean(true)),
-        }));
-        select.selection = Some(match select.selection.take() {
-            None => always,
-            Some(other) => Expr::BinaryOp {
-                left: Box::new(Expr::Nested(Box::new(other))),
-                op: BinaryOperator::And,
-                right: Box::new(always),
-            },
-        });
+/// Rewrites a query on the catalog.
+pub(super) fn rewrite(statement: &mut Statement, objects: &Objects) {
+    if matches!(statement, Statement::Query(_) | Statement::Explain { .. }) {
+        let _ = statement.visit(&mut Rewriter { objects });
     }
 }
 
@@ -102,11 +65,24 @@ impl VisitorMut for Rewriter<'_> {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, .. } = factor else {
+        let TableFactor::Table { name, alias, args, .. } = factor else {
             return ControlFlow::Continue(());
         };
         let parts: Vec<String> =
             name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
+        if args.is_some() && parts.first().is_some_and(|schema| schema == "pg_catalog") {
+            name.0.drain(..name.0.len() - 1);
+        }
+        if let ([function], Some(_), None) = (parts.as_slice(), &args, &alias)
+            && function.starts_with("current_")
+        {
+            // A function of one value, as a table of one row.
+            let sql = format!("SELECT 1 FROM (SELECT {function}() AS {function}) AS {function}");
+            if let Some(table) = super::ast::first_table(&sql) {
+                *factor = table;
+            }
+            return ControlFlow::Continue(());
+        }
         let known = match parts.as_slice() {
             [schema, table] if schema == "information_schema" => format!("{schema}.{table}"),
             [schema, table] if schema == "pg_catalog" => table.clone(),
@@ -116,6 +92,8 @@ impl VisitorMut for Rewriter<'_> {
             _ => return ControlFlow::Continue(()),
         };
         if columns::table(&known).is_some() {
+            // A function that gives the rows of a table is that table.
+            *args = None;
             *name = ObjectName(vec![
                 ObjectNamePart::Identifier(Ident::new("pg_catalog")),
                 ObjectNamePart::Identifier(Ident::with_quote('"', &known)),
@@ -137,7 +115,13 @@ impl VisitorMut for Rewriter<'_> {
             && !select.projection.iter().any(|item| is_aggregate(&item.to_string()))
         {
             for (at, item) in select.projection.iter_mut().enumerate() {
-                let nothing = cast_to(null(), DataType::Text);
+                let mut nothing = cast_to(null(), DataType::Text);
+                if let SelectItem::UnnamedExpr(cast @ Expr::Cast { .. })
+                | SelectItem::ExprWithAlias { expr: cast @ Expr::Cast { .. }, .. } = item
+                    && let Expr::Cast { data_type, .. } = cast
+                {
+                    nothing = cast_to(null(), data_type.clone());
+                }
                 let alias = match item {
                     // A column that is only passed on keeps its type.
                     SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
@@ -170,23 +154,33 @@ impl Rewriter<'_> {
         match expr {
             Expr::Collate { expr, .. } => Some(std::mem::replace(expr, null())),
             Expr::CompoundIdentifier(parts) => {
-                if parts.last().map(folded)? == "tableoid" {
+                match parts.last().map(folded)?.as_str() {
                     // It is used only to look up descriptions, and there are none.
-                    return Some(Expr::Value(Literal::Number("0".into(), false).with_empty_span()));
+                    "tableoid" => return Some(number("0")),
+                    // Nothing in the catalog has been changed by a transaction.
+                    "xmin" => return Some(number("1")),
+                    _ => {}
                 }
                 let schema = parts.first().map(folded)?;
                 let is_schema = matches!(schema.as_str(), "pg_catalog" | "information_schema");
                 (is_schema && parts.len() > 2)
                     .then(|| Expr::CompoundIdentifier(parts[1..].to_vec()))
             }
-            Expr::BinaryOp { op, .. } => {
+            Expr::BinaryOp { left, op, right } => {
+                numbered(left, right);
+                numbered(right, left);
                 if let BinaryOperator::PGCustomBinaryOperator(words) = op {
                     *op = operator(words.last()?)?;
                 }
                 None
             }
+            Expr::Cast { data_type: DataType::Array(item), .. } => plain_elements(item),
             Expr::Cast { expr, data_type, kind, .. } => {
-                let cast = self.cast(expr, &type_name(data_type)?);
+                let name = type_name(data_type)?;
+                let cast = self.cast(expr, &name);
+                if cast.is_none() && name == "text" {
+                    *data_type = DataType::Text;
+                }
                 if cast.is_some() && *kind == CastKind::DoubleColon {
                     return cast;
                 }
@@ -201,6 +195,13 @@ impl Rewriter<'_> {
                 self.number(&type_name(&typed.data_type)?, &word)
             }
             Expr::Function(function) => Self::function(function),
+            Expr::CompoundFieldAccess { root, access_chain } => expanded(root, access_chain),
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
+                listed(left, right, false)
+            }
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
+                listed(left, right, true)
+            }
             Expr::Exists { subquery, negated } => {
                 self.is_empty(subquery).then(|| boolean(*negated))
             }
@@ -217,7 +218,7 @@ impl Rewriter<'_> {
     }
 
     fn function(function: &mut Function) -> Option<Expr> {
-        let name = function.name.0.last().and_then(|part| part.as_ident()).map(folded)?;
+        let name = name_of(function)?;
         if function.name.0.len() > 1 {
             let schema = function.name.0.first().and_then(|part| part.as_ident()).map(folded)?;
             if schema == "pg_catalog" || schema == "information_schema" {
@@ -234,23 +235,26 @@ impl Rewriter<'_> {
             // The subscripts of a list that counts from 0, such as the keys of an index.
             "generate_subscripts" => {
                 let list = first_argument(function)?;
-                let number = |digits: &str| {
-                    Expr::Value(Literal::Number(digits.to_owned(), false).with_empty_span())
-                };
-                let length = cast_to(call("cardinality", vec![list]), DataType::BigInt(None));
                 let last = Expr::BinaryOp {
-                    left: Box::new(length),
+                    left: Box::new(length_of(list)),
                     op: BinaryOperator::Minus,
                     right: Box::new(number("1")),
                 };
                 Some(call("unnest", vec![call("generate_series", vec![number("0"), last])]))
             }
-            // Both forms are the same to the planner.
-            "current_schemas" => {
-                let names = ["public", "pg_catalog"].map(|name| {
-                    Expr::Value(Literal::SingleQuotedString(name.to_owned()).with_empty_span())
-                });
-                Some(call("make_array", names.to_vec()))
+            "age" => {
+                let argument = first_argument(function)?;
+                let is_transaction = matches!(&argument, Expr::Value(value)
+                    if matches!(value.value, Literal::Number(..)))
+                    || column(&argument).is_some_and(|name| name.ends_with("xid"));
+                is_transaction.then(|| cast_to(number("0"), DataType::Integer(None)))
+            }
+            "_pg_expandarray" => {
+                // Each element with its number, one a row.
+                let list = first_argument(function)?;
+                let numbers = call("generate_series", vec![number("1"), length_of(list.clone())]);
+                let (element, place) = (call("unnest", vec![list]), call("unnest", vec![numbers]));
+                Some(call("named_struct", vec![text("x"), element, text("n"), place]))
             }
             _ => None,
         }
@@ -272,14 +276,27 @@ impl Rewriter<'_> {
                 }
                 inner => cast_to(inner, DataType::BigInt(None)),
             },
-            "name" | "char" | "regproc" | "regprocedure" | "sql_identifier" | "character_data"
-            | "yes_or_no" | "aclitem" | "cstring" => cast_to(inner(), DataType::Text),
+            "regproc" | "regprocedure" => match column(expr) {
+                Some(name) if PROCEDURES.contains(&name.as_str()) => inner(),
+                _ => call(PROCEDURE_NAME, vec![inner()]),
+            },
+            "text" | "varchar" | "name"
+                if column(expr).is_some_and(|name| PROCEDURES.contains(&name.as_str())) =>
+            {
+                call(PROCEDURE_NAME, vec![inner()])
+            }
+            "name" | "char" | "sql_identifier" | "character_data" | "yes_or_no" | "aclitem"
+            | "cstring" => cast_to(inner(), DataType::Text),
             "cardinal_number" => cast_to(inner(), DataType::Integer(None)),
+            "regclass" | "regtype" if is_parameter(expr) => {
+                call(&format!("to_{to}"), vec![cast_to(inner(), DataType::Text)])
+            }
             "regclass" => call(RELATION_NAME, vec![inner()]),
             "regnamespace" => call(SCHEMA_NAME, vec![inner()]),
             "regtype" => call("format_type", vec![inner(), null()]),
             "regrole" => call("pg_get_userbyid", vec![inner()]),
             "int2vector" | "oidvector" | "anyarray" => inner(),
+            "varchar" => return None,
             "text" => match inner() {
                 inner @ Expr::Function(_) => cast_to(inner, DataType::Text),
                 _ => return None,
@@ -297,6 +314,7 @@ impl Rewriter<'_> {
         let found = match of {
             "regclass" => self.objects.named(word).map(|found| found.oid.into()),
             "regtype" => self.objects.type_named(word).map(|found| found.oid.into()),
+            "regproc" | "regprocedure" => procedures::number(word).map(i64::from),
             "regnamespace" => {
                 let schema = self.objects.schemas.iter().find(|known| known.name == word);
                 schema.map(|found| found.oid.into())
@@ -307,7 +325,7 @@ impl Rewriter<'_> {
         // Queries name a table of `PostgreSQL` only to compare with it: 0 equals no number.
         let absent = (of == "regclass" && word.contains("pg_")).then_some(0);
         let number = digits.or(found).or(absent)?;
-        Some(Expr::Value(Literal::Number(number.to_string(), false).with_empty_span()))
+        Some(super::ast::number(&number.to_string()))
     }
 
     /// Whether the query reads a table that is always empty.
@@ -328,6 +346,25 @@ impl Rewriter<'_> {
             && columns::table(&table.value).is_some()
             && tables::is_empty(&table.value, self.objects)
     }
+}
+
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(value.value, Literal::Placeholder(_)))
+}
+
+fn length_of(list: Expr) -> Expr {
+    cast_to(call("cardinality", vec![list]), DataType::BigInt(None))
+}
+
+/// Gives a list in a cast the planner's type for its elements; the cast stays.
+fn plain_elements(list: &mut ArrayElemTypeDef) -> Option<Expr> {
+    let ArrayElemTypeDef::SquareBracket(item, _) = list else { return None };
+    match type_name(item)?.as_str() {
+        "oid" | "xid" | "regproc" => **item = DataType::BigInt(None),
+        "name" | "char" | "regtype" | "regclass" => **item = DataType::Text,
+        _ => {}
+    }
+    None
 }
 
 /// Makes a subquery give at most one row, as the planner demands. The original gives one row
@@ -357,9 +394,8 @@ fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
     if character == "\\" {
         return;
     }
-    let character = Literal::SingleQuotedString(character.clone()).with_empty_span();
     let written = std::mem::replace(&mut **pattern, null());
-    **pattern = call(LIKE_PATTERN, vec![written, Expr::Value(character)]);
+    **pattern = call(LIKE_PATTERN, vec![written, text(character)]);
     *escape = None;
 }
 
@@ -408,6 +444,7 @@ fn type_name(data_type: &DataType) -> Option<String> {
         DataType::Custom(name, _) => name.0.last().and_then(|part| part.as_ident()).map(folded),
         DataType::Regclass => Some("regclass".to_owned()),
         DataType::Text => Some("text".to_owned()),
+        DataType::Varchar(None) => Some("varchar".to_owned()),
         DataType::Char(None) if data_type.to_string().contains('"') => Some("char".to_owned()),
         _ => None,
     }
@@ -422,59 +459,4 @@ fn plain(name: &str) -> Option<DataType> {
         "float8" => DataType::DoublePrecision,
         _ => return None,
     })
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_ascii_lowercase(),
-    }
-}
-
-fn literal(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Literal::SingleQuotedString(text) => Some(text.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn null() -> Expr {
-    Expr::Value(Literal::Null.with_empty_span())
-}
-
-fn boolean(value: bool) -> Expr {
-    Expr::Value(Literal::Boolean(value).with_empty_span())
-}
-
-fn cast_to(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)));
-    Expr::Function(Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
-}
-
-fn first_argument(function: &Function) -> Option<Expr> {
-    let FunctionArguments::List(list) = &function.args else { return None };
-    match list.args.first()? {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-        _ => None,
-    }
 }

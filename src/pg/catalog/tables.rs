@@ -7,14 +7,13 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 
 use super::super::settings::DATABASE as NAME;
+use super::super::types::oid;
 use super::columns::{self, CatalogRow, Cell};
+use super::fixed_rows::{self, BTREE, COLLATION};
 use super::information;
 use super::objects::{DATABASE, OWNER, Objects, PG_CATALOG, Relation, Type, USER};
 use diptych_base::lock::lock;
 use diptych_sql::ShownSetting;
-
-/// The number of the b-tree among the access methods.
-const BTREE: u32 = 403;
 
 /// The table called `name`, with its current rows.
 pub(super) fn table(name: &str, objects: &Objects) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -70,16 +69,7 @@ fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
                 ]
             })
             .collect(),
-        "pg_tables" => relations
-            .filter(|relation| relation.is_stream)
-            .map(|relation| {
-                vec![
-                    ("schemaname", relation.schema_name.as_str().into()),
-                    ("tablename", relation.name.as_str().into()),
-                    ("tableowner", NAME.into()),
-                ]
-            })
-            .collect(),
+        "pg_tables" => relations.filter(|relation| relation.is_stream).map(listed_table).collect(),
         "pg_indexes" => relations
             .filter(|relation| relation.key > 0)
             .map(|relation| {
@@ -91,42 +81,15 @@ fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
                 ]
             })
             .collect(),
-        _ => fixed(name).unwrap_or_else(|| information::rows(name, objects)),
+        "pg_stat_all_tables"
+        | "pg_stat_user_tables"
+        | "pg_statio_all_tables"
+        | "pg_statio_user_tables" => {
+            relations.filter(|relation| relation.is_stream).map(statistics).collect()
+        }
+        "pg_stat_activity" => vec![activity(objects)],
+        _ => fixed_rows::rows(name).unwrap_or_else(|| information::rows(name, objects)),
     }
-}
-
-/// The rows of tables that are the same for every session.
-fn fixed(name: &str) -> Option<Vec<CatalogRow>> {
-    Some(match name {
-        "pg_am" => vec![
-            vec![("oid", 2u32.into()), ("amname", "heap".into()), ("amtype", "t".into())],
-            vec![("oid", BTREE.into()), ("amname", "btree".into()), ("amtype", "i".into())],
-        ],
-        "pg_database" => vec![vec![
-            ("oid", DATABASE.into()),
-            ("datname", NAME.into()),
-            ("datdba", OWNER.into()),
-            ("encoding", 6i64.into()),
-            ("datlocprovider", "c".into()),
-            ("datallowconn", true.into()),
-            ("datconnlimit", (-1i64).into()),
-            ("datcollate", "C".into()),
-            ("datctype", "C.UTF-8".into()),
-            ("dattablespace", 1663u32.into()),
-        ]],
-        "pg_tablespace" => vec![vec![
-            ("oid", 1663u32.into()),
-            ("spcname", "pg_default".into()),
-            ("spcowner", OWNER.into()),
-        ]],
-        "pg_language" => vec![vec![("oid", 14u32.into()), ("lanname", "sql".into())]],
-        "pg_timezone_names" => vec![vec![
-            ("name", "UTC".into()),
-            ("abbrev", "UTC".into()),
-            ("utc_offset", "00:00:00".into()),
-        ]],
-        _ => return None,
-    })
 }
 
 /// The definition of a view: the dataflow that makes it.
@@ -166,6 +129,38 @@ fn setting(shown: &ShownSetting) -> CatalogRow {
     ]
 }
 
+fn collation(type_number: u32) -> i64 {
+    if matches!(type_number, oid::TEXT | oid::VARCHAR | oid::BPCHAR) { COLLATION.into() } else { 0 }
+}
+
+fn listed_table(relation: &Relation) -> CatalogRow {
+    vec![
+        ("schemaname", relation.schema_name.as_str().into()),
+        ("tablename", relation.name.as_str().into()),
+        ("tableowner", NAME.into()),
+    ]
+}
+
+fn statistics(relation: &Relation) -> CatalogRow {
+    vec![
+        ("relid", relation.oid.into()),
+        ("schemaname", relation.schema_name.as_str().into()),
+        ("relname", relation.name.as_str().into()),
+    ]
+}
+
+/// The session itself; those of others are not shown.
+fn activity(objects: &Objects) -> CatalogRow {
+    vec![
+        ("datid", DATABASE.into()),
+        ("datname", NAME.into()),
+        ("usesysid", USER.into()),
+        ("usename", objects.user.as_str().into()),
+        ("state", "active".into()),
+        ("backend_type", "client backend".into()),
+    ]
+}
+
 fn class(relation: &Relation) -> CatalogRow {
     vec![
         ("oid", relation.oid.into()),
@@ -175,6 +170,7 @@ fn class(relation: &Relation) -> CatalogRow {
         ("relam", if relation.is_stream { 2u32 } else { 0 }.into()),
         ("reltuples", (-1i64).into()),
         ("relhasindex", (relation.key > 0).into()),
+        ("relhasrules", (!relation.is_stream).into()),
         ("relpersistence", "p".into()),
         ("relkind", if relation.is_stream { "r" } else { "v" }.into()),
         ("relnatts", (relation.columns.len() as i64).into()),
@@ -201,6 +197,9 @@ fn index_class(relation: &Relation) -> Option<CatalogRow> {
 fn index(relation: &Relation) -> Option<CatalogRow> {
     let columns = (1..=relation.key as i64).collect::<Vec<_>>();
     let zeros = vec![0; relation.key];
+    let key = &relation.columns[..relation.key];
+    let classes = key.iter().map(|column| fixed_rows::class_of(column.kind.oid)).collect();
+    let collations = key.iter().map(|column| collation(column.kind.oid)).collect();
     Some(vec![
         ("indexrelid", relation.index()?.into()),
         ("indrelid", relation.oid.into()),
@@ -211,8 +210,8 @@ fn index(relation: &Relation) -> Option<CatalogRow> {
         ("indisready", true.into()),
         ("indislive", true.into()),
         ("indkey", Cell::Ints(columns)),
-        ("indcollation", Cell::Ints(zeros.clone())),
-        ("indclass", Cell::Ints(zeros.clone())),
+        ("indcollation", Cell::Ints(collations)),
+        ("indclass", Cell::Ints(classes)),
         ("indoption", Cell::Ints(zeros)),
     ])
 }
@@ -238,6 +237,7 @@ fn attributes(relation: &Relation, objects: &Objects) -> Vec<CatalogRow> {
             ("attidentity", "".into()),
             ("attgenerated", "".into()),
             ("attislocal", true.into()),
+            ("attcollation", collation(column.kind.oid).into()),
         ]
     };
     relation.columns.iter().enumerate().map(attribute).collect()
@@ -267,6 +267,11 @@ fn type_row(of: &Type) -> CatalogRow {
         ("typsend", text(13)),
         ("typalign", text(14)),
         ("typstorage", text(15)),
+        ("typmodin", text(16)),
+        ("typmodout", text(17)),
+        ("typanalyze", text(18)),
+        ("typsubscript", text(19)),
+        ("typcollation", number(20)),
         ("typtypmod", (-1i64).into()),
     ]
 }
