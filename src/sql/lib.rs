@@ -31,6 +31,8 @@ mod known_settings;
 #[cfg(feature = "sql")]
 mod nesting;
 #[cfg(feature = "sql")]
+mod postgres;
+#[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
 mod read_tables;
@@ -54,6 +56,7 @@ mod stream_table;
 mod stub;
 #[cfg(feature = "sql")]
 mod tx_snapshots;
+pub mod value_text;
 #[cfg(feature = "sql")]
 mod view_scan;
 #[cfg(feature = "sql")]
@@ -68,6 +71,8 @@ pub use settings::{SettingScope, Settings, SettingsMark, ShownSetting};
 pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
 pub use engine::Engine;
+#[cfg(feature = "sql")]
+pub use postgres::{PostgresDialect, texts_of};
 #[cfg(feature = "sql")]
 pub use prepared::Prepared;
 #[cfg(feature = "sql")]
