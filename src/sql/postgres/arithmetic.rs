@@ -167,7 +167,7 @@ fn integers(op: NumberOp, left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef
 /// The least integer by -1 has the rest 0, though its quotient does not fit.
 fn remainders(left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef> {
     use datafusion::arrow::datatypes::Int64Type;
-    let wide = |array: &ArrayRef| Ok::<_, ArrowError>(cast(array, &DataType::Int64)?);
+    let wide = |array: &ArrayRef| cast(array, &DataType::Int64);
     let (lefts, rights) = (wide(left)?, wide(right)?);
     let (lefts, rights) = (lefts.as_primitive::<Int64Type>(), rights.as_primitive::<Int64Type>());
     let rest = |(left, right): (Option<i64>, Option<i64>)| match left.zip(right) {

@@ -214,12 +214,11 @@ impl ScalarUDFImpl for PgFunction {
     }
 
     fn display_name(&self, args: &[Expr]) -> Outcome<String> {
-        match (self.symbol, args) {
-            (Some(symbol), [left, right]) => Ok(format!("{left} {symbol} {right}")),
-            _ => {
-                let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-                Ok(format!("{}({})", self.name, args.join(",")))
-            }
+        if let (Some(symbol), [left, right]) = (self.symbol, args) {
+            Ok(format!("{left} {symbol} {right}"))
+        } else {
+            let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+            Ok(format!("{}({})", self.name, args.join(",")))
         }
     }
 

@@ -47,9 +47,7 @@ fn node(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
         let name = names.save(&expr);
         let mut done = expr.transform_up(|expr| meaning(expr, &schema))?;
         if !is_filter && !is_join {
-            done = done.transform_data(|expr| {
-                expr.transform_up(|expr| subqueries::exists_as_value(expr))
-            })?;
+            done = done.transform_data(|expr| expr.transform_up(subqueries::exists_as_value))?;
         }
         let done = done.transform_data(|expr| {
             let kept = null_logic::protected(expr, is_filter || is_join)?;

@@ -6,6 +6,11 @@
 //! [`type_planner`]) and by a rule of the analyzer ([`meaning_rule`]) that is applied again when
 //! the values of parameters are known. What cannot be answered as `PostgreSQL` does is refused (0A000).
 
+#![allow(clippy::match_bool, reason = "the two cases are read side by side")]
+#![allow(clippy::unnecessary_wraps, reason = "rules and kernels share one signature")]
+#![allow(clippy::option_option, reason = "an argument that is there may have no value")]
+#![allow(clippy::unnecessary_literal_bound, reason = "the trait gives the lifetime")]
+
 mod aggregates;
 mod arithmetic;
 mod calendar;

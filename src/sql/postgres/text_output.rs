@@ -172,7 +172,7 @@ fn list(
             continue;
         }
         out.put_u8(b'"');
-        for byte in item.iter() {
+        for byte in &item {
             if matches!(byte, b'"' | b'\\') {
                 out.put_u8(b'\\');
             }

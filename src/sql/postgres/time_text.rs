@@ -235,7 +235,7 @@ fn with_spaces(text: &str) -> String {
     let mut spaced = String::with_capacity(text.len() + 2);
     let bytes = text.as_bytes();
     for (at, c) in text.char_indices() {
-        let before = at.checked_sub(1).map(|at| bytes[at].is_ascii_digit()).unwrap_or(false);
+        let before = at.checked_sub(1).is_some_and(|at| bytes[at].is_ascii_digit());
         let after = bytes.get(at + c.len_utf8()).is_some_and(u8::is_ascii_digit);
         match c {
             ',' => spaced.push(' '),
@@ -255,7 +255,7 @@ fn number(text: &str) -> Read<i64> {
 fn month(word: &str) -> Option<i64> {
     let known =
         |month: &&str| word.starts_with(*month) && word.bytes().all(|b| b.is_ascii_alphabetic());
-    MONTHS.iter().position(|month| known(&month)).map(|at| at as i64 + 1)
+    MONTHS.iter().position(known).map(|at| at as i64 + 1)
 }
 
 /// `2024-02-29`, `2024/2/29`, `2/29/2024`, `29-Feb-2024`.

@@ -167,7 +167,7 @@ fn truncated(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         });
         return Ok(Arc::new(rows.collect::<Outcome<IntervalMonthDayNanoArray>>()?));
     }
-    let zones = args.get(2).map(|zones| zones.as_string::<i32>());
+    let zones = args.get(2).map(AsArray::as_string::<i32>);
     let moments = moments(&args[1])?;
     let mut last: Option<(&str, Unit)> = None;
     let mut rows = Vec::with_capacity(moments.len());

@@ -246,7 +246,7 @@ fn rounded(args: &[ArrayRef], to: &DataType, rounding: Rounding) -> Outcome<Arra
     }
     let numbers = Numerics::of(&args[0])?;
     let digits = args.get(1).map(|digits| cast(digits, &DataType::Int64)).transpose()?;
-    let digits = digits.as_ref().map(|digits| digits.as_primitive::<Int64Type>());
+    let digits = digits.as_ref().map(AsArray::as_primitive::<Int64Type>);
     let one = |row: usize| {
         let Some(number) = numbers.get(row) else { return Ok(None) };
         if digits.is_some_and(|digits| digits.is_null(row)) {

@@ -1,5 +1,6 @@
 //! Functions of texts, and of values as texts.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -249,10 +250,11 @@ fn format_one<'a>(
                 return Err(failure("22023", message));
             }
         };
-        text.push_str(&match to_left {
-            true => format!("{shown:<width$}"),
-            false => format!("{shown:>width$}"),
-        });
+        // Writing into a text does not fail.
+        let _ = match to_left {
+            true => write!(text, "{shown:<width$}"),
+            false => write!(text, "{shown:>width$}"),
+        };
     }
     Ok(text)
 }
@@ -290,7 +292,7 @@ fn by_pattern(
     if !(2..=3).contains(&args.len()) {
         return Err(failure("42883", "a text, a pattern and flags are needed"));
     }
-    let texts: Vec<&StringArray> = args.iter().map(|arg| arg.as_string::<i32>()).collect();
+    let texts: Vec<&StringArray> = args.iter().map(AsArray::as_string::<i32>).collect();
     let mut last: Option<(String, String, Regex, bool)> = None;
     for row in 0..args[0].len() {
         if texts.iter().any(|texts| texts.is_null(row)) {

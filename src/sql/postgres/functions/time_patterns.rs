@@ -80,9 +80,8 @@ pub(super) fn written(nodes: &[Node], shown: Shown) -> Outcome<String> {
 }
 
 fn one(pattern: &str, spelt: &str, modifiers: Modifiers, fields: &Fields) -> Outcome<String> {
-    let (number, width) = match numbered(pattern, fields) {
-        Some(found) => found,
-        None => return named(pattern, spelt, modifiers, fields),
+    let Some((number, width)) = numbered(pattern, fields) else {
+        return named(pattern, spelt, modifiers, fields);
     };
     let sign = if number < 0 { "-" } else { "" };
     let width = if modifiers.is_plain { 0 } else { width };
