@@ -172,8 +172,8 @@ pub(super) fn depth(expr: &Expr) -> usize {
     }
 }
 
-/// Appends the name of a call. Chains of operators are written in one go: each of them made anew for
-/// the next would take the cube of their length.
+/// Appends the name of a call. Chains of operators are written in one go: each of them made anew
+/// for the next would take the cube of their length.
 fn write_call(function: &PgFunction, args: &[Expr], out: &mut String) {
     if let (Some(symbol), [left, right]) = (function.symbol, args) {
         write_name(left, out);

@@ -101,6 +101,19 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             ))))
         }
         Expr::Case(case) => choices(case, schema).map(Expr::Case).map(Transformed::yes),
+        call @ (Expr::ScalarFunction(_) | Expr::AggregateFunction(_) | Expr::WindowFunction(_)) => {
+            called(call, schema)
+        }
+        Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+            subqueries::membership(*expr, subquery, negated, schema).map(Transformed::yes)
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// A call whose arguments have the types that `PostgreSQL` gives them.
+fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
+    match call {
         Expr::ScalarFunction(ScalarFunction { func, args })
             if matches!(func.name(), "coalesce" | "greatest" | "least" | "nullif") =>
         {
@@ -131,9 +144,6 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             let args = std::mem::take(&mut params.args);
             params.args = aggregates::arguments(&name, params.distinct, args, schema)?;
             Ok(Transformed::yes(Expr::WindowFunction(call)))
-        }
-        Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-            subqueries::membership(*expr, subquery, negated, schema).map(Transformed::yes)
         }
         other => Ok(Transformed::no(other)),
     }

@@ -4,7 +4,8 @@
 //! otherwise ([`spelling`]), and then operators, casts, functions and aggregates get the meaning
 //! that `PostgreSQL` has for the types of their arguments: by the planner's hooks ([`operators`],
 //! [`type_planner`]) and by a rule of the analyzer ([`meaning_rule`]) that is applied again when
-//! the values of parameters are known. What cannot be answered as `PostgreSQL` does is refused (0A000).
+//! the values of parameters are known. What cannot be answered as `PostgreSQL` does is refused
+//! (0A000).
 
 #![allow(clippy::match_bool, reason = "the two cases are read side by side")]
 #![allow(clippy::unnecessary_wraps, reason = "rules and kernels share one signature")]

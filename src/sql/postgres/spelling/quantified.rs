@@ -1,5 +1,6 @@
-//! `= ANY (SELECT …)` as `IN`, `<> ALL (SELECT …)` as `NOT IN`; other operators with a subquery
-//! are refused, because the engine confuses columns of one name inside and outside (datafusion#25258).
+//! `= ANY (SELECT …)` as `IN`, `<> ALL (SELECT …)` as `NOT IN`. Other operators with a subquery
+//! are refused, because the engine confuses columns of one name inside and outside of it
+//! (datafusion#25258).
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 
