@@ -166,6 +166,11 @@ fn what_is_pushed_down_is_shown() {
         ("account = 3", "1 keys from the index"),
         ("account IN (1, 2, 3, 4, 5)", "5 keys from the index"),
         ("account BETWEEN 2 AND 4", "1 key ranges from the index"),
+        ("account = '3'", "1 keys from the index"),
+        ("account = 1 + 2", "1 keys from the index"),
+        ("account = 3 AND 10 / account > 1", "1 keys from the index"),
+        ("account = ANY(ARRAY[1, 2])", "2 keys from the index"),
+        ("account > 2.5", "all keys as columns"),
         ("credits > 3", "all keys as columns"),
     ] {
         let question = format!("EXPLAIN SELECT credits FROM bank.credits WHERE {condition}");

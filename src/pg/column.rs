@@ -229,7 +229,7 @@ impl Values {
                 let wide = cast(&D::Decimal128(*precision, *scale))?;
                 Values::Decimal(wide.as_primitive().clone(), *scale)
             }
-            D::Decimal256(..) => Values::Digits(cast(&D::Utf8)?.as_string().clone()),
+            D::Decimal256(..) => Values::Digits(digits(array)?),
             D::Utf8 => Values::Text(array.as_string().clone()),
             D::LargeUtf8 | D::Utf8View => Values::Text(cast(&D::Utf8)?.as_string().clone()),
             D::Binary => Values::Bytes(array.as_binary().clone()),
@@ -252,6 +252,17 @@ impl Values {
             _ => Values::Text(shown(array)?),
         })
     }
+}
+
+/// Wide decimals, with the digits that `PostgreSQL` shows.
+#[cfg(feature = "sql")]
+fn digits(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    diptych_sql::texts_of(array).map_err(|error| ArrowError::ComputeError(error.to_string()))
+}
+
+#[cfg(not(feature = "sql"))]
+fn digits(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    Ok(arrow_cast::cast(array, &DataType::Utf8)?.as_string().clone())
 }
 
 fn micros<T: ArrowPrimitiveType<Native = i64>>(

@@ -51,7 +51,6 @@ mod sql_prepare;
 mod startup;
 mod statements;
 mod temporal;
-mod text;
 mod transaction;
 mod types;
 mod wire;
@@ -72,7 +71,7 @@ use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIM
 use diptych_site::access::PortAccess;
 use diptych_site::connection_places::{ConnectionPlaces, HeldPlace};
 use diptych_site::site::Site;
-use diptych_sql::Engine;
+use diptych_sql::{Engine, value_text as text};
 use error::Failure;
 use planner::Planner;
 use session::PgSession;

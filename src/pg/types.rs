@@ -84,8 +84,9 @@ impl PgType {
             D::Float64 => PgType::fixed(oid::FLOAT8, 8),
             D::Decimal32(precision, scale)
             | D::Decimal64(precision, scale)
-            | D::Decimal128(precision, scale)
-            | D::Decimal256(precision, scale) => PgType::numeric(*precision, *scale),
+            | D::Decimal128(precision, scale) => PgType::numeric(*precision, *scale),
+            // The scale differs by row.
+            D::Decimal256(..) => PgType::varying(oid::NUMERIC),
             D::Date32 | D::Date64 => PgType::fixed(oid::DATE, 4),
             D::Timestamp(_, None) => PgType::fixed(oid::TIMESTAMP, 8),
             D::Timestamp(_, Some(_)) => PgType::fixed(oid::TIMESTAMPTZ, 8),

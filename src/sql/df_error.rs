@@ -100,6 +100,7 @@ fn of_arrow(sql: &str, error: &ArrowError) -> SqlError {
         ArrowError::CastError(_) => "22P02",
         ArrowError::ParseError(_) => "22007",
         ArrowError::InvalidArgumentError(_) => "22023",
+        ArrowError::ComputeError(message) if message.contains("overflow") => "22003",
         ArrowError::OffsetOverflowError(_) => "54000",
         ArrowError::ExternalError(inner) => {
             if let Some(error) = inner.downcast_ref::<DataFusionError>() {

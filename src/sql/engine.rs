@@ -21,6 +21,7 @@ use super::SqlError;
 use super::catalog::{CATALOG, PUBLIC, Tables};
 use super::columns::ColumnCache;
 use super::df_error;
+use super::postgres;
 use super::session::Session;
 use super::settings::Settings;
 use diptych_base::limits;
@@ -145,8 +146,8 @@ impl Ready {
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(environment)
-            .with_default_features()
-            .build();
+            .with_default_features();
+        let state = postgres::install(state).build();
         let mut threads = Builder::new_multi_thread();
         threads
             .worker_threads(cores)

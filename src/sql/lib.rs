@@ -39,6 +39,8 @@ mod parameter_functions;
 #[cfg(feature = "sql")]
 mod parameters;
 #[cfg(feature = "sql")]
+mod postgres;
+#[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
 mod read_tables;
@@ -62,6 +64,7 @@ mod stream_table;
 mod stub;
 #[cfg(feature = "sql")]
 mod tx_snapshots;
+pub mod value_text;
 #[cfg(feature = "sql")]
 mod view_scan;
 #[cfg(feature = "sql")]
@@ -76,6 +79,8 @@ pub use settings::{SettingScope, Settings, SettingsMark, ShownSetting};
 pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
 pub use engine::Engine;
+#[cfg(feature = "sql")]
+pub use postgres::{PostgresDialect, texts_of};
 #[cfg(feature = "sql")]
 pub use prepared::{PlanningHints, Prepared};
 #[cfg(feature = "sql")]

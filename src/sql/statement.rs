@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::SqlError;
 use super::df_error;
 use super::nesting::{self, too_complex};
+use super::postgres::{self, PostgresDialect};
 use diptych_base::limits;
 
 /// A parsed statement.
@@ -89,16 +90,16 @@ pub(super) fn read_only(what: &str) -> SqlError {
 
 fn query(sql: &str, tag: &'static str) -> Result<Statement, SqlError> {
     let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&PostgreSqlDialect {})
+        .with_dialect(&PostgresDialect::default())
         .build()
         .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| df_error::of(sql, &error))?;
-    let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
+    let (Some(mut statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(SqlError::new("42601", "there is not exactly one statement"));
     };
-    let mut ast = &statement;
+    let mut ast = &mut statement;
     while let Parsed::Explain(explain) = ast {
-        ast = &explain.statement;
+        ast = &mut explain.statement;
     }
     match ast {
         Parsed::Statement(statement) => {
@@ -116,6 +117,7 @@ fn query(sql: &str, tag: &'static str) -> Result<Statement, SqlError> {
                 let text = statement.to_string();
                 return Err(read_only(text.split(' ').next().unwrap_or("this")));
             }
+            postgres::respelt(statement)?;
         }
         _ => return Err(read_only("this")),
     }

@@ -28,6 +28,9 @@ enum Kind<'a> {
     Record(Vec<(String, Cells<'a>)>),
     /// Bytes as hexadecimal digits.
     Bytes,
+    /// Texts that are made already.
+    #[cfg(feature = "sql")]
+    Texts(arrow_array::StringArray),
 }
 
 impl<'a> Cells<'a> {
@@ -50,6 +53,12 @@ impl<'a> Cells<'a> {
                     .zip(columns)
                     .map(|(field, column)| Ok((field.name().clone(), Cells::of(column)?)));
                 Kind::Record(named.collect::<Result<_, ArrowError>>()?)
+            }
+            // Arrow shows superfluous zeros of the one, and fields of the other.
+            #[cfg(feature = "sql")]
+            DataType::Decimal256(..) | DataType::Interval(_) => {
+                let texts = diptych_sql::texts_of(array);
+                Kind::Texts(texts.map_err(|error| ArrowError::ComputeError(error.to_string()))?)
             }
             _ => Kind::Quoted(formatter()?),
         };
@@ -75,6 +84,8 @@ impl<'a> Cells<'a> {
                 Some(value) => text(value, out),
                 None => text(&formatter.value(row).to_string(), out),
             },
+            #[cfg(feature = "sql")]
+            Kind::Texts(texts) => text(texts.value(row), out),
             Kind::Bytes => {
                 out.push(b'"');
                 hex(self.array, row, out);
@@ -116,6 +127,8 @@ impl<'a> Cells<'a> {
         }
         match &self.kind {
             Kind::Plain(formatter) | Kind::Float(formatter) => show(formatter, row, out),
+            #[cfg(feature = "sql")]
+            Kind::Texts(texts) => csv_field(texts.value(row), out),
             Kind::Bytes => hex(self.array, row, out),
             Kind::Quoted(formatter) => match strings(self.array, row) {
                 Some(value) => csv_field(value, out),

@@ -1,4 +1,4 @@
-//! `PostgreSQL`'s text formats.
+//! Writes values as `PostgreSQL` writes them as text, for answers and for casts.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 /// Writes the digits of `number` to the end of `room`.
-pub(super) fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
+pub fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut at = room.len();
     loop {
         at -= 1;
@@ -21,7 +21,7 @@ pub(super) fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 }
 
 /// Appends an integer.
-pub(super) fn integer(number: i64, out: &mut BytesMut) {
+pub fn integer(number: i64, out: &mut BytesMut) {
     if number < 0 {
         out.put_u8(b'-');
     }
@@ -29,22 +29,22 @@ pub(super) fn integer(number: i64, out: &mut BytesMut) {
 }
 
 /// Appends an unsigned integer.
-pub(super) fn unsigned(number: u64, out: &mut BytesMut) {
+pub fn unsigned(number: u64, out: &mut BytesMut) {
     out.put_slice(digits(number, &mut [0; 20]));
 }
 
 /// Appends `t` or `f`.
-pub(super) fn boolean(value: bool, out: &mut BytesMut) {
+pub fn boolean(value: bool, out: &mut BytesMut) {
     out.put_u8(if value { b't' } else { b'f' });
 }
 
 /// Appends the shortest digits that give the same double.
-pub(super) fn double(value: f64, out: &mut BytesMut) {
+pub fn double(value: f64, out: &mut BytesMut) {
     float(value, value.is_nan(), value.is_infinite(), value < 0.0, 15, out);
 }
 
 /// Appends the shortest digits that give the same float.
-pub(super) fn single(value: f32, out: &mut BytesMut) {
+pub fn single(value: f32, out: &mut BytesMut) {
     float(value, value.is_nan(), value.is_infinite(), value < 0.0, 6, out);
 }
 
@@ -75,11 +75,24 @@ fn float(
 }
 
 /// Appends `units / 10^scale` with all its digits.
-pub(super) fn numeric(units: i128, scale: i8, out: &mut BytesMut) {
+pub fn numeric(units: i128, scale: i8, out: &mut BytesMut) {
     if units < 0 {
         out.put_u8(b'-');
     }
-    let digits = units.unsigned_abs().to_string();
+    point(&units.unsigned_abs().to_string(), scale.into(), out);
+}
+
+/// Appends a number whose digits without the point are `digits`, after a sign or none.
+pub fn decimal_digits(digits: &str, scale: i32, out: &mut BytesMut) {
+    let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+    if unsigned.len() < digits.len() {
+        out.put_u8(b'-');
+    }
+    point(unsigned, scale, out);
+}
+
+/// Appends `digits / 10^scale`.
+fn point(digits: &str, scale: i32, out: &mut BytesMut) {
     match usize::try_from(scale) {
         Ok(0) => out.put_slice(digits.as_bytes()),
         Ok(scale) => {
@@ -91,15 +104,15 @@ pub(super) fn numeric(units: i128, scale: i8, out: &mut BytesMut) {
         }
         Err(_) => {
             out.put_slice(digits.as_bytes());
-            if units != 0 {
-                out.put_bytes(b'0', usize::from(scale.unsigned_abs()));
+            if digits != "0" {
+                out.put_bytes(b'0', scale.unsigned_abs() as usize);
             }
         }
     }
 }
 
 /// Appends bytes in hexadecimal digits.
-pub(super) fn bytea(bytes: &[u8], out: &mut BytesMut) {
+pub fn bytea(bytes: &[u8], out: &mut BytesMut) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.put_slice(b"\\x");
     for byte in bytes {
@@ -124,9 +137,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// Appends a date, given in days since 1970-01-01.
-pub(super) fn date(days: i64, out: &mut BytesMut) {
+pub fn date(days: i64, out: &mut BytesMut) {
+    if days == i64::from(i32::MAX) || days == i64::from(i32::MIN) {
+        return infinity(days > 0, out);
+    }
     let is_bc = day_of(days, out);
     era(is_bc, out);
+}
+
+fn infinity(is_positive: bool, out: &mut BytesMut) {
+    out.put_slice(if is_positive { b"infinity" } else { b"-infinity" });
 }
 
 fn day_of(days: i64, out: &mut BytesMut) -> bool {
@@ -152,7 +172,10 @@ fn era(is_bc: bool, out: &mut BytesMut) {
 }
 
 /// Appends an instant or a local time, given in microseconds since 1970.
-pub(super) fn timestamp(micros: i64, has_zone: bool, out: &mut BytesMut) {
+pub fn timestamp(micros: i64, has_zone: bool, out: &mut BytesMut) {
+    if micros == i64::MAX || micros == i64::MIN {
+        return infinity(micros > 0, out);
+    }
     let is_bc = day_of(micros.div_euclid(DAY), out);
     out.put_u8(b' ');
     time(micros.rem_euclid(DAY), out);
@@ -163,7 +186,7 @@ pub(super) fn timestamp(micros: i64, has_zone: bool, out: &mut BytesMut) {
 }
 
 /// Appends a time of day, given in microseconds.
-pub(super) fn time(micros: i64, out: &mut BytesMut) {
+pub fn time(micros: i64, out: &mut BytesMut) {
     let seconds = micros / SECOND;
     padded(seconds / 3_600, 2, out);
     out.put_u8(b':');
@@ -182,13 +205,16 @@ pub(super) fn time(micros: i64, out: &mut BytesMut) {
 }
 
 /// Appends an interval.
-pub(super) fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) {
+pub fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) {
     let start = out.len();
+    let mut follows_negative = false;
     let mut part = |count: i64, name: &str| {
         if count != 0 {
             let space = if out.len() > start { " " } else { "" };
+            let sign = if follows_negative && count > 0 { "+" } else { "" };
             let plural = if count == 1 { "" } else { "s" };
-            let _ = write!(out, "{space}{count} {name}{plural}");
+            let _ = write!(out, "{space}{sign}{count} {name}{plural}");
+            follows_negative = count < 0;
         }
     };
     part(i64::from(months / 12), "year");
@@ -200,6 +226,8 @@ pub(super) fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) 
         }
         if micros < 0 {
             out.put_u8(b'-');
+        } else if follows_negative {
+            out.put_u8(b'+');
         }
         time(micros.checked_abs().unwrap_or(i64::MAX), out);
     }
@@ -246,6 +274,13 @@ mod tests {
             written(|out| interval(14, -1, -1_000_000, out)),
             "1 year 2 mons -1 days -00:00:01"
         );
+        assert_eq!(
+            written(|out| interval(-14, 3, 1, out)),
+            "-1 years -2 mons +3 days 00:00:00.000001"
+        );
+        assert_eq!(written(|out| interval(0, -1, 60_000_000, out)), "-1 days +00:01:00");
+        assert_eq!(written(|out| date(i32::MAX.into(), out)), "infinity");
+        assert_eq!(written(|out| timestamp(i64::MIN, true, out)), "-infinity");
         assert_eq!(written(|out| interval(0, 0, 0, out)), "00:00:00");
         assert_eq!(written(|out| integer(i64::MIN, out)), i64::MIN.to_string());
     }

@@ -1,0 +1,172 @@
+//! Comparisons: brings values to the one type in which `PostgreSQL` compares them.
+//!
+//! A float makes a comparison one of doubles, a text literal is read as the other side's type,
+//! dates become moments where a moment is compared, and intervals are compared by their length.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array};
+use datafusion::arrow::compute::cast as arrow_cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type};
+use datafusion::logical_expr::Expr;
+use datafusion::scalar::ScalarValue;
+
+use super::failure::{Outcome, no_operator};
+use super::function::PgFunction;
+use super::type_name::{Group, TIME, TIMESTAMP, group, name, timestamptz};
+use super::{cast, text_input, time_arithmetic};
+
+/// The type of lengths of intervals.
+const LENGTH: DataType = DataType::Decimal128(38, 0);
+
+/// Values of one type, made of `values` of `types`, to be compared by `op`.
+///
+/// # Errors
+/// When the types cannot be compared, or a literal is no value of the type.
+pub(super) fn unify(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
+    let Some(target) = target(&values, types, op)? else { return Ok(values) };
+    let one = |(value, from): (Expr, &DataType)| match group(from) {
+        Group::Unknown => Ok(value),
+        _ => cast::of(value, from, &target),
+    };
+    values.into_iter().zip(types).map(one).collect()
+}
+
+/// As [`unify`], and ready to be compared: one zero, one NaN, and lengths of intervals.
+pub(super) fn comparable(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
+    let target = target(&values, types, op)?;
+    let values = unify(values, types, op)?;
+    let types: Vec<DataType> = match &target {
+        Some(target) => types.iter().map(|_| target.clone()).collect(),
+        None => types.to_vec(),
+    };
+    Ok(values.into_iter().zip(&types).map(|(value, of)| key(value, of)).collect())
+}
+
+/// The value by which `value` is compared and grouped.
+pub(super) fn key(value: Expr, data_type: &DataType) -> Expr {
+    match (group(data_type), &value) {
+        (Group::Float | Group::Double, Expr::Literal(literal, _)) => {
+            Expr::Literal(canonical(literal), None)
+        }
+        (Group::Float | Group::Double, Expr::ScalarFunction(call))
+            if call.name() == "pg_float_key" =>
+        {
+            value
+        }
+        (Group::Float | Group::Double, _) => float_key(value, data_type),
+        (Group::Interval, Expr::Literal(literal, _)) if literal.is_null() => value,
+        (Group::Interval, _) => length(value),
+        _ => value,
+    }
+}
+
+/// The float with one zero and one NaN.
+pub(super) fn float_key(value: Expr, data_type: &DataType) -> Expr {
+    PgFunction::fixed("pg_float_key", data_type.clone(), float_keys).call(vec![value])
+}
+
+/// The length of an interval in microseconds.
+pub(super) fn length(value: Expr) -> Expr {
+    PgFunction::fixed("pg_interval_length", LENGTH, lengths).call(vec![value])
+}
+
+fn canonical(literal: &ScalarValue) -> ScalarValue {
+    match literal {
+        ScalarValue::Float64(Some(value)) => ScalarValue::Float64(Some(one_zero(*value))),
+        ScalarValue::Float32(Some(value)) if value.is_nan() => ScalarValue::Float32(Some(f32::NAN)),
+        ScalarValue::Float32(Some(value)) => ScalarValue::Float32(Some(value + 0.0)),
+        other => other.clone(),
+    }
+}
+
+fn one_zero(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
+}
+
+fn float_keys(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
+    if *to != DataType::Float64 {
+        let wide = arrow_cast(&args[0], &DataType::Float64)?;
+        return Ok(arrow_cast(&float_keys(&[wide], &DataType::Float64)?, to)?);
+    }
+    let keys: Float64Array = args[0].as_primitive::<Float64Type>().unary(one_zero);
+    Ok(Arc::new(keys))
+}
+
+fn lengths(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
+    let spans = time_arithmetic::spans(&args[0])?;
+    let rows = spans.iter().map(|span| span.map(|span| time_arithmetic::span(span).length()));
+    Ok(Arc::new(rows.collect::<Decimal128Array>().with_data_type(LENGTH)))
+}
+
+/// The common type of columns, or none when the planner's own choice is `PostgreSQL`'s.
+pub(super) fn common(types: &[DataType]) -> Outcome<Option<DataType>> {
+    let known: Vec<DataType> =
+        types.iter().filter(|of| group(of) != Group::Unknown).cloned().collect();
+    let columns: Vec<Expr> = known.iter().map(|_| Expr::Literal(ScalarValue::Null, None)).collect();
+    // Columns of texts and others are left to the planner, which refuses or casts them.
+    let is_mixed = known.iter().any(|of| group(of) == Group::Text);
+    if is_mixed { Ok(None) } else { target(&columns, &known, "UNION") }
+}
+
+/// The type that all values are cast to, or none when they may stay as they are.
+fn target(values: &[Expr], types: &[DataType], op: &str) -> Outcome<Option<DataType>> {
+    let is_known =
+        |(value, of): &(&Expr, &DataType)| group(of) != Group::Unknown && !is_text_literal(value);
+    let pairs = || values.iter().zip(types);
+    let known: Vec<&DataType> = pairs().filter(is_known).map(|(_, of)| of).collect();
+    let Some(first) = known.first() else { return Ok(None) };
+    let has_open = pairs().any(|(value, of)| group(of) != Group::Unknown && is_text_literal(value));
+    let groups: Vec<Group> = known.iter().map(|of| group(of)).collect();
+    let all = |test: fn(Group) -> bool| groups.iter().all(|group| test(*group));
+    let any = |test: fn(Group) -> bool| groups.iter().any(|group| test(*group));
+    let is_moment = |group| matches!(group, Group::Date | Group::Timestamp | Group::Timestamptz);
+    let common = if any(|group| matches!(group, Group::Other | Group::List)) {
+        // Structs, and lists, which are compared element by element.
+        let open = has_open && text_input::is_readable(first) && known.len() == 1;
+        return Ok(open.then(|| (*first).clone()));
+    } else if all(Group::is_number) {
+        numbers(&known, has_open)
+    } else if all(is_moment) {
+        moments(&known)
+    } else if groups.iter().all(|group| *group == groups[0]) {
+        match groups[0] {
+            Group::Time => Some(TIME),
+            Group::Interval => Some(super::type_name::INTERVAL),
+            Group::Text => None,
+            _ => Some((*first).clone()),
+        }
+    } else {
+        let other = known.iter().find(|of| group(of) != groups[0]).unwrap_or(first);
+        return Err(no_operator(&name(first), op, &name(other)));
+    };
+    let is_same = common.as_ref().is_some_and(|common| types.iter().all(|of| of == common));
+    Ok(common.filter(|_| !is_same))
+}
+
+/// Integers and decimals are compared exactly by the planner; a float makes all of them doubles.
+fn numbers(known: &[&DataType], has_open: bool) -> Option<DataType> {
+    let is_float = known.iter().any(|of| group(of).is_float());
+    let is_single = known.iter().all(|of| group(of) == Group::Float);
+    match () {
+        () if is_single => Some(DataType::Float32),
+        () if is_float => Some(DataType::Float64),
+        () if has_open && known.iter().all(|of| *of == known[0]) => Some(known[0].clone()),
+        () if has_open => Some(super::numeric::NATURAL),
+        () => None,
+    }
+}
+
+fn moments(known: &[&DataType]) -> Option<DataType> {
+    let has = |wanted: Group| known.iter().any(|of| group(of) == wanted);
+    Some(match () {
+        () if has(Group::Timestamptz) => timestamptz(),
+        () if has(Group::Timestamp) => TIMESTAMP,
+        () => DataType::Date32,
+    })
+}
+
+/// Whether `value` is a text whose type the statement leaves open.
+pub(super) fn is_text_literal(value: &Expr) -> bool {
+    matches!(value, Expr::Literal(literal, _) if cast::text_of(literal).is_some())
+}

@@ -1,0 +1,89 @@
+//! The layer between `PostgreSQL`'s meaning of a statement and the engine's.
+//!
+//! A statement is parsed with `PostgreSQL`'s precedences ([`dialect`]), some spellings are written
+//! otherwise ([`spelling`]), and then operators, casts, functions and aggregates get the meaning
+//! that `PostgreSQL` has for the types of their arguments: by the planner's hooks ([`operators`],
+//! [`type_planner`]) and by a rule of the analyzer ([`meaning_rule`]) that is applied again when
+//! the values of parameters are known. What cannot be answered as `PostgreSQL` does is refused
+//! (0A000).
+
+#![allow(clippy::match_bool, reason = "the two cases are read side by side")]
+#![allow(clippy::unnecessary_wraps, reason = "rules and kernels share one signature")]
+#![allow(clippy::option_option, reason = "an argument that is there may have no value")]
+#![allow(clippy::unnecessary_literal_bound, reason = "the trait gives the lifetime")]
+
+mod aggregates;
+mod arithmetic;
+mod calendar;
+mod cast;
+mod comparison;
+mod dialect;
+mod exact_total;
+mod failure;
+mod function;
+mod functions;
+mod guards;
+mod interval_text;
+mod meaning_rule;
+#[cfg(test)]
+mod meaning_tests;
+mod null_logic;
+mod numeric;
+mod operators;
+mod power;
+mod spelling;
+mod subqueries;
+mod text_input;
+mod text_output;
+mod time_arithmetic;
+mod time_parts;
+mod time_text;
+mod totals;
+mod type_name;
+mod type_planner;
+mod unions;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StringArray, cast::AsArray};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::optimizer::Analyzer;
+
+pub use dialect::PostgresDialect;
+pub(super) use spelling::respelt;
+
+/// Makes the engine's state one that means what `PostgreSQL` means.
+pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut planners = SessionStateDefaults::default_expr_planners();
+    planners.insert(0, Arc::new(operators::PgOperators));
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(meaning_rule::PgMeaning));
+    let mut aggregates = SessionStateDefaults::default_aggregate_functions();
+    for goal in [exact_total::Goal::Sum, exact_total::Goal::Average] {
+        let own = AggregateUDF::from(totals::ExactAggregate::new(goal));
+        aggregates.retain(|known| known.name() != own.name());
+        aggregates.push(Arc::new(own));
+    }
+    let mut scalars = SessionStateDefaults::default_scalar_functions();
+    for own in functions::all() {
+        scalars.retain(|known| known.name() != own.name());
+        scalars.push(own);
+    }
+    builder
+        .with_expr_planners(planners)
+        .with_type_planner(Arc::new(type_planner::PgTypes))
+        .with_analyzer_rules(rules)
+        .with_aggregate_functions(aggregates)
+        .with_scalar_functions(scalars)
+}
+
+/// The values of a column as `PostgreSQL` writes them.
+///
+/// # Errors
+/// When the column has a type that has no text.
+pub fn texts_of(column: &ArrayRef) -> Result<StringArray, DataFusionError> {
+    Ok(text_output::column(column)?.as_string::<i32>().clone())
+}
