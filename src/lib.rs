@@ -178,7 +178,7 @@ pub use mimalloc::MiMalloc;
 // Parts of the engine, for its own tests and benches, and names that stood here before there was a
 // prelude.
 #[doc(hidden)]
-pub mod hostile;
+pub mod fuzz_targets;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

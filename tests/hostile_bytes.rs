@@ -17,7 +17,7 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::hostile::{Decoder, decoders};
+use diptych::fuzz_targets::{Decoder, decoders};
 use mutate::Mutations;
 use server::Server;
 

@@ -7,9 +7,9 @@
 pub mod error;
 pub mod escaped_text;
 #[doc(hidden)]
-pub mod hostile;
+pub mod fuzz_target;
 pub mod io;
 pub mod limits;
-pub mod lock;
+pub mod lock_mutex;
 pub mod panics;
 pub mod time;

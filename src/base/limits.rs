@@ -5,32 +5,32 @@
 mod answers;
 mod bodies;
 mod checkpoints;
-mod concerns;
-mod files;
-mod history;
-mod lag;
+mod dataflow_results;
+mod file_ingest;
+mod index_history;
+mod log_writer_and_erasure;
 mod memory;
-mod past;
+mod operator_warnings;
 mod postgres;
 mod producers;
-mod results;
 mod sql;
+mod waiting_epochs;
 
 use std::time::Duration;
 
 pub use answers::*;
 pub use bodies::*;
 pub use checkpoints::*;
-pub use concerns::*;
-pub use files::*;
-pub use history::*;
-pub use lag::*;
+pub use dataflow_results::*;
+pub use file_ingest::*;
+pub use index_history::*;
+pub use log_writer_and_erasure::*;
 pub use memory::*;
-pub use past::*;
+pub use operator_warnings::*;
 pub use postgres::*;
 pub use producers::*;
-pub use results::*;
 pub use sql::*;
+pub use waiting_epochs::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
 /// mostly unique and a larger table only costs cache misses and memory.

@@ -18,7 +18,7 @@ use std::sync::{Mutex, Once};
 
 use crate::escaped_text::escaped;
 use crate::limits::PANIC_MESSAGE_BYTES;
-use crate::lock::lock;
+use crate::lock_mutex::lock;
 
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };

@@ -21,7 +21,7 @@ use timely::worker::Worker;
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchViewWriter, Meta};
 use diptych_dataflow::{Definition, Description};

@@ -1,28 +1,28 @@
 #![doc = include_str!("README.md")]
 
-mod acceptance;
+mod accepted_difference;
 mod active_version;
 mod backup;
 mod block;
+mod block_index;
+mod fuzz_targets;
 mod gc;
-mod hostile;
-mod index;
 mod manifest;
-mod mapped;
+mod mapped_view;
 mod paths;
 mod reader;
-mod rows;
+mod row_codec;
 mod seal_time;
-mod stale;
+mod stale_batch_views;
 mod writer;
 
-pub use acceptance::{lineage, lineage_in_force, set_lineage};
+pub use accepted_difference::{lineage, lineage_in_force, set_lineage};
 pub use active_version::{record_version, recorded_version};
+pub use fuzz_targets::hostile;
 pub use gc::{remove_before, remove_these};
-pub use hostile::hostile;
 pub use manifest::{BarrierInfo, Meta};
-pub use mapped::MappedView;
+pub use mapped_view::MappedView;
 pub use paths::Identity;
 pub use reader::{BatchView, NewestBatchView};
-pub use stale::{BatchViewDir, StaleFacts, homes};
+pub use stale_batch_views::{BatchViewDir, StaleFacts, homes};
 pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

@@ -8,9 +8,9 @@ use arrow_buffer::Buffer;
 
 use super::block::{BlockReader, damaged};
 use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
-use super::mapped::MappedView;
+use super::mapped_view::MappedView;
 use super::paths::{self, Identity, PartKind};
-use super::rows::visit_rows;
+use super::row_codec::visit_rows;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
 use diptych_base::time::{Branch, Epoch};

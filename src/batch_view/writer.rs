@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex};
 use bincode::Options;
 
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
-use super::index::{self, BlockEntry};
+use super::block_index::{self, BlockEntry};
 use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, codec};
 use super::paths::{self, Identity, PartKind};
-use super::rows::put_row;
+use super::row_codec::put_row;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, Lock, Open, replace};
 use diptych_base::limits::{
     ACCUMULATION_BLOCK_BYTES_MAX, BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_BLOCK_BYTES_MAX,
     BATCH_VIEW_MANIFEST_BYTES_MAX,
 };
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::Digest;
 
@@ -280,7 +280,7 @@ impl ViewWriter<'_> {
         }
         if self.block.is_empty() {
             let last = self.last.as_ref().map(|(key, _)| &key[..]);
-            self.index.push((self.blocks.len, index::separator(last, key)));
+            self.index.push((self.blocks.len, block_index::separator(last, key)));
         }
         if let Some((last_key, last_value)) = &mut self.last {
             assert!(
@@ -315,7 +315,7 @@ impl ViewWriter<'_> {
             self.flush()?;
         }
         self.part.blocks = self.blocks.blocks;
-        self.part.footer = index::write(&mut self.blocks, self.index)?;
+        self.part.footer = block_index::write(&mut self.blocks, self.index)?;
         self.whole.end(&self.blocks, self.part)
     }
 }

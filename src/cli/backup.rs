@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use super::args::CopyArgs;
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_system::System;

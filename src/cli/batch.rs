@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::{BatchArgs, DataArgs};
-use super::catalog::Dataflows;
-use super::launch;
+use super::dataflow_catalog::Dataflows;
+use super::launch_processes;
 use super::progress_bar::Watching;
 use super::row_printer::grouped;
 use diptych_base::error::Result;
@@ -24,9 +24,9 @@ pub(super) fn run(args: &BatchArgs, catalog: &Dataflows) -> Result<ExitCode> {
         // All processes must agree on where history ends, even while another process appends.
         let upto = args.upto.map_or_else(|| end(&args.data), Ok)?;
         let extra = if args.upto.is_none() { upto_option(upto) } else { Vec::new() };
-        return launch::run(&args.cluster, &extra);
+        return launch_processes::run(&args.cluster, &extra);
     }
-    launch::attach(&args.cluster)?;
+    launch_processes::attach(&args.cluster)?;
     let system = args.data.system();
     let cluster = args.cluster.cluster()?;
     for definition in &definitions {

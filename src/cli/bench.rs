@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use super::args::BenchArgs;
 use super::bench_processes::{BenchProcesses, work_along};
-use super::catalog::Dataflows;
-use super::launch;
+use super::dataflow_catalog::Dataflows;
+use super::launch_processes;
 use super::percentile::percentile;
 use super::progress_bar::{self, Watching};
 use super::row_printer::{Sheet, grouped};
@@ -60,14 +60,17 @@ pub(super) fn run(args: &BenchArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     if args.cluster.is_launcher() {
         let scratch = ScratchDir::new("bench")?;
-        return launch::run(&args.cluster, &["--scratch".as_ref(), scratch.path().as_os_str()]);
+        return launch_processes::run(
+            &args.cluster,
+            &["--scratch".as_ref(), scratch.path().as_os_str()],
+        );
     }
     if args.cluster.is_member() && args.scratch.is_none() {
         let message = "bench starts all its processes itself: -p and --hostfile do not fit";
         return Err(Error::new(Kind::Input, message)
             .remedy("leave them out and say with -n how many processes there shall be"));
     }
-    launch::attach(&args.cluster)?;
+    launch_processes::attach(&args.cluster)?;
     let cluster = args.cluster.cluster()?;
     match &args.scratch {
         None => measure(args, definition, ScratchDir::new("bench")?.path(), &cluster),

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::catalog::Dataflows;
-use super::query_args::ChangesArgs;
+use super::data_dir_or_server::OpenTarget;
+use super::dataflow_catalog::Dataflows;
 use super::remote;
 use super::row_printer::Sheet;
-use super::target::OpenTarget;
+use super::view_read_args::ChangesArgs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::{At, Epoch};
 use diptych_row::Datum;

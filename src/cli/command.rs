@@ -8,10 +8,10 @@ use super::args::{
 use super::deploy::DeployArgs;
 use super::log::LogArgs;
 use super::new::NewArgs;
-use super::query_args::{ChangesArgs, QueryArgs, TopArgs};
 use super::sample::SampleArgs;
 use super::token_args::TokenArgs;
 use super::verify::VerifyArgs;
+use super::view_read_args::{ChangesArgs, QueryArgs, TopArgs};
 
 pub(super) const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \

@@ -21,7 +21,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use super::command::Cli;
-use super::usage;
+use super::usage_errors;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::read_text;
 
@@ -60,8 +60,9 @@ struct Entry {
 pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), ConfigRefusal> {
     let parsed =
         |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(ConfigRefusal::Usage);
-    let exact =
-        |args: &[OsString]| usage::matches(|args| Cli::command().try_get_matches_from(args), args);
+    let exact = |args: &[OsString]| {
+        usage_errors::matches(|args| Cli::command().try_get_matches_from(args), args)
+    };
     let Some(path) = COMMANDS.into_iter().find(|path| names(&args, path)) else {
         return Ok((parsed(&exact(&args).map_err(ConfigRefusal::Usage)?)?, Vec::new()));
     };
@@ -276,15 +277,15 @@ pub(super) fn show(settings: &[Setting]) {
     }
 }
 
-/// The decoder of these files, for the fuzz tests of [`diptych_base::hostile`].
-pub fn hostile() -> Vec<diptych_base::hostile::Decoder> {
+/// The decoder of these files, for the fuzz tests of [`diptych_base::fuzz_target`].
+pub fn hostile() -> Vec<diptych_base::fuzz_target::Decoder> {
     let file = b"dataflows = [\"a\", 'b']\ndata = \"D\"\nworkers = 2\nfollow = true\n".to_vec();
     let run = |bytes: &[u8]| {
         static COMMAND: OnceLock<Command> = OnceLock::new();
         let command = COMMAND.get_or_init(|| command(COMMANDS[0]));
         drop(parse_file(&String::from_utf8_lossy(bytes), command));
     };
-    vec![diptych_base::hostile::Decoder::new("settings", vec![file], run)]
+    vec![diptych_base::fuzz_target::Decoder::new("settings", vec![file], run)]
 }
 
 /// The known name that is nearest to a misspelt one.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::args::ServeArgs;
 use super::batch::describe;
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::exit_code::DISAGREE;
 use super::remote::Remote;
 use super::serve_loop::{Hosting, retry};

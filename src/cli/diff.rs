@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::{Value, json};
 
 use super::args::{DiffArgs, FormatArgs, OutputFormat};
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, grouped};
 use diptych_base::error::{Error, Kind, Result};

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{DataArgs, FormatArgs, OutputFormat, WorkerArgs};
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::row_printer::{Sheet, counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::Timestamp;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::{FlowsArgs, OutputFormat};
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::row_printer::Sheet;
 use diptych_base::error::Result;
 use diptych_dataflow::{Description, StreamInfo};

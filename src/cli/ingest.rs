@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::args::{DataArgs, OnErrorArg};
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::progress_bar;
 use super::row_printer::{counted, grouped};
 use diptych_base::error::{Error, Kind, Result};

@@ -1,6 +1,6 @@
 //! Converts the options of `query` and `changes` that select rows to key bytes.
 
-use super::query_args::KeyArgs;
+use super::view_read_args::KeyArgs;
 use diptych_base::error::Result;
 use diptych_row::{ByteRange, Datum, RowSchema};
 

@@ -32,30 +32,28 @@ mod backup;
 mod batch;
 mod bench;
 mod bench_processes;
-mod blame;
-mod catalog;
+mod bisect_difference;
 mod changes;
 mod command;
 mod config;
+mod data_dir_or_server;
+mod dataflow_catalog;
 mod demo;
 mod deploy;
 mod diff;
-mod ending;
 mod erase;
 mod exit_code;
 mod flows;
 mod ingest;
-mod input;
 mod key_args;
-mod launch;
+mod launch_processes;
 mod log;
 mod logging;
-mod made_up;
+mod made_up_events;
 mod new;
 mod percentile;
 mod progress_bar;
 mod query;
-mod query_args;
 mod remote;
 mod retract;
 mod row_printer;
@@ -63,13 +61,15 @@ mod sample;
 mod serve;
 mod serve_loop;
 mod signal;
-mod starting;
-mod target;
+mod starting_dataflows;
+mod stdin_appender;
+mod stopped_log;
 mod token;
 mod token_args;
 mod top;
-mod usage;
+mod usage_errors;
 mod verify;
+mod view_read_args;
 
 use std::process::ExitCode;
 
@@ -77,13 +77,13 @@ use diptych_base::error::Result;
 use diptych_base::io::give_back_soon;
 use diptych_base::panics;
 use diptych_dataflow::Definition;
-pub use made_up::{EventSource, MadeUp};
+pub use made_up_events::{EventSource, MadeUp};
 
 use args::{ConfigArgs, ConfigCommand};
-use catalog::Dataflows;
 use command::Command;
 pub use config::hostile;
 use config::{ConfigRefusal, Setting};
+use dataflow_catalog::Dataflows;
 use exit_code::failed;
 
 /// Runs the command line of a binary whose dataflows are `definitions`: pairs of a name and a
@@ -117,7 +117,7 @@ where
     let (cli, settings) = match config::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(ConfigRefusal::Usage(error)) => {
-            usage::print(&error);
+            usage_errors::print(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
         Err(ConfigRefusal::File(error)) => return failed(&error),

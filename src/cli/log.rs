@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::args::{DataArgs, FormatArgs};
-use super::catalog::Dataflows;
+use super::dataflow_catalog::Dataflows;
 use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
 use super::row_printer::{Sheet, counted, grouped};

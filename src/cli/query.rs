@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use super::args::FormatArgs;
-use super::catalog::Dataflows;
+use super::data_dir_or_server::OpenTarget;
+use super::dataflow_catalog::Dataflows;
 use super::key_args;
-use super::query_args::QueryArgs;
 use super::remote;
 use super::row_printer::{Sheet, counted};
-use super::target::OpenTarget;
+use super::view_read_args::QueryArgs;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::args::FormatArgs;
-use super::catalog::Dataflows;
+use super::data_dir_or_server::{OpenTarget, PlaceArgs};
+use super::dataflow_catalog::Dataflows;
 use super::remote::Remote;
 use super::row_printer::{Sheet, counted};
-use super::target::{OpenTarget, PlaceArgs};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::Epoch;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::args::{DataArgs, count};
 use super::row_printer::{counted, grouped};
-use crate::made_up::{MadeUp, made_up};
+use crate::made_up_events::{MadeUp, made_up};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::SAMPLE_EVENTS_MAX;
 use diptych_log::Append;

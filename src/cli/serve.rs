@@ -6,13 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
-use super::catalog::Dataflows;
-use super::input::Input;
+use super::dataflow_catalog::Dataflows;
 use super::query::{self, RowPrinter};
 use super::row_printer::{counted, grouped};
 use super::serve_loop::{Hosting, OpenServers};
-use super::starting::Starting;
-use super::{ending, launch, logging, signal, verify};
+use super::starting_dataflows::Starting;
+use super::stdin_appender::Input;
+use super::{launch_processes, logging, signal, stopped_log, verify};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Link, small_pages_only};
 use diptych_base::limits::WORKERS_GRACE;
@@ -50,9 +50,9 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
             system.writer()?.close()?;
         }
         let end = system.reader()?.upper()?;
-        return launch::run(&args.cluster, &["--start".to_owned(), end.to_string()]);
+        return launch_processes::run(&args.cluster, &["--start".to_owned(), end.to_string()]);
     }
-    launch::attach(&args.cluster)?;
+    launch_processes::attach(&args.cluster)?;
     let cluster = args.cluster.cluster()?;
     if !cluster.is_first() {
         signal::ignore()?;
@@ -62,7 +62,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     }
     signal::watch()?;
     let appends = target.is_some() || args.servers.appends();
-    let log = appends.then(|| ending::writer_or_refusal(&system, target.is_none())).transpose()?;
+    let log =
+        appends.then(|| stopped_log::writer_or_refusal(&system, target.is_none())).transpose()?;
     let (writer, refused) = log.unwrap_or_default();
     // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
@@ -146,7 +147,7 @@ pub(super) fn conclude(
     let log_stopped = writer.as_ref().and_then(|writer| writer.failure());
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
     if let Some(error) = log_stopped {
-        return Ok(ending::log_stopped(&error));
+        return Ok(stopped_log::log_stopped(&error));
     }
     outcome.and(stopped).and(closed)?;
     if args.servers.any() {
@@ -268,7 +269,7 @@ pub(super) fn attend(
     let mut starting = Starting::new(&args.dataflows);
     let readers = args.servers.any();
     let mut status = Status::new(served, begun, readers)?;
-    let mut ending = ending::LogWatch::default();
+    let mut ending = stopped_log::LogWatch::default();
     let time_is_over = || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !signal::stopped() {
         starting.look(served)?;

@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
-use super::catalog::Dataflows;
-use super::input::Input;
+use super::dataflow_catalog::Dataflows;
 use super::serve::{attend, rebuild, verify, wait_for_fresh};
+use super::stdin_appender::Input;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Link;
 use diptych_dataflow::Definition;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::args::{DataArgs, FormatArgs, WorkerArgs};
-use super::blame::{self, Sides};
-use super::catalog::Dataflows;
+use super::bisect_difference::{self, Sides};
+use super::dataflow_catalog::Dataflows;
 use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, counted};
 use diptych_base::error::{Error, Kind, Result};
@@ -186,7 +186,7 @@ impl Case<'_> {
             counted(one.workers as u64, "worker"),
             counted(other.workers as u64, "worker")
         );
-        blame::print(&comparisons)?;
+        bisect_difference::print(&comparisons)?;
         if !self.args.no_search {
             let sides = Sides::Recomputed { one: one.clone(), other: other.clone() };
             self.search(&sides, comparisons, took)?;
@@ -195,7 +195,7 @@ impl Case<'_> {
     }
 
     fn search(&self, sides: &Sides, found: Vec<Compared>, took: Duration) -> Result<()> {
-        blame::search(&self.system, self.definition, sides, self.upper - 1, found, took)
+        bisect_difference::search(&self.system, self.definition, sides, self.upper - 1, found, took)
     }
 
     fn recompute(&self, cluster: &Cluster) -> Result<Index> {
@@ -228,7 +228,7 @@ pub(super) fn verdict(comparisons: &[Compared]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("layers DISAGREE; the first differing rows (restored or live, recomputed):");
-    blame::print(comparisons)?;
+    bisect_difference::print(comparisons)?;
     Ok(ExitCode::from(DISAGREE))
 }
 

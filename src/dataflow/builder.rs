@@ -8,10 +8,10 @@ use std::sync::Arc;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use timely::dataflow::Scope;
 
-use super::barrier::Barrier;
-use super::front::Front;
+use super::accumulation_barrier::Barrier;
+use super::assign_expiry::Retention;
+use super::linear_operators::Front;
 use super::newest_event_time::Newest;
-use super::retained_front::Retention;
 use super::retention::Keep;
 use super::vec_collection::Collection;
 use diptych_base::error::{Error, Kind, Result};

@@ -15,11 +15,11 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
-use super::accumulate::Accumulate;
-use super::accumulation_dump::{self, AccumulationBlockWriter, Sink};
-use super::batch_context::Pass;
+use super::accumulation_codec::{self, AccumulationBlockWriter, Sink};
+use super::accumulation_monoids::Accumulate;
 use super::flush_before_exchange::flush_before_exchange;
-use super::front::Front;
+use super::linear_operators::Front;
+use super::record_batch_pass::Pass;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -128,12 +128,12 @@ where
     /// Sends the entries of a block that owners of accumulation `name` have dumped.
     pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
         // Nearly every place occurs once, so there is nothing to combine first.
-        if accumulation_dump::is_wide(block) {
-            let entries: Vec<KeyPartial<A, K>> = accumulation_dump::read(name, block)?;
+        if accumulation_codec::is_wide(block) {
+            let entries: Vec<KeyPartial<A, K>> = accumulation_codec::read(name, block)?;
             entries.into_iter().for_each(|entry| self.input.send(entry));
             return Ok(());
         }
-        let entries: Vec<(K, A::Stored)> = accumulation_dump::read(name, block)?;
+        let entries: Vec<(K, A::Stored)> = accumulation_codec::read(name, block)?;
         for (place, stored) in entries {
             self.input.send((place, self.accumulate.restored(stored)));
         }

@@ -2,8 +2,8 @@
 //!
 //! Its barrier is always the last of a dataflow, so that every other one has run when it is driven.
 
-use super::batch_context::Pass;
-use super::front::Front;
+use super::linear_operators::Front;
+use super::record_batch_pass::Pass;
 use super::weight::{Signed, Weight};
 use diptych_base::time::Epoch;
 

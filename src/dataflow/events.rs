@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::rc::Rc;
 
+use super::assign_expiry::Retained;
 use super::builder::Sketch;
-use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Source, TryMap, Weighted};
+use super::linear_operators::{
+    Check, Concat, Filter, FlatMap, Front, Map, Source, TryMap, Weighted,
+};
 use super::newest_event_time::{Newest, NewestBarrier, NewestSeen};
-use super::retained_front::Retained;
+use super::owned_rows::{Owned, Rows};
 use super::retention::{Keep, Moment};
-use super::rows::{Owned, Rows};
 use super::weight::Or;
 use diptych_event::Event;
 

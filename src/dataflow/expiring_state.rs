@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::accumulate::{Accumulate, Made};
-use super::accumulation_dump::Sink;
+use super::accumulation_codec::Sink;
+use super::accumulation_monoids::{Accumulate, Made};
 use super::combiner::{self, PartialTable};
 use super::retention::Expiry;
 use diptych_base::error::Result;

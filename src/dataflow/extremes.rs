@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 
 use differential_dataflow::ExchangeData;
 
-use super::accumulate::{Accumulate, Key, Made, Value};
+use super::accumulation_monoids::{Accumulate, Key, Made, Value};
 use super::events::Events;
-use super::front::Front;
+use super::linear_operators::Front;
 use super::vec_collection::Collection;
 use super::weight::OnlyAdds;
 

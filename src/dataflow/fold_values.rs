@@ -8,10 +8,10 @@ use std::hash::Hash;
 
 use differential_dataflow::ExchangeData;
 
-use super::accumulate::Monoid;
-use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
+use super::accumulation_monoids::Monoid;
 use super::combiner::route;
 use super::ordered_rows::Ordered;
+use super::per_epoch_operator::{ByEpoch, Keys, OfKey, by_epoch};
 use super::vec_collection::Collection;
 
 pub(super) fn fold_values<K, V, M>(rows: Collection<'_, (K, V)>) -> Collection<'_, (K, M)>

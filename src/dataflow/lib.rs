@@ -43,66 +43,66 @@ mod derived {
     pub(crate) use diptych_row as row;
 }
 
-mod accumulate;
-mod accumulation_dump;
-mod accumulations;
-mod arranged;
-mod barrier;
-mod batch_context;
+mod accumulation_barrier;
+mod accumulation_codec;
+mod accumulation_monoids;
+mod arranged_barrier;
+mod assign_expiry;
+mod barrier_operators;
 mod builder;
-mod by_epoch;
-mod collection;
+mod collection_ext;
 mod combiner;
+mod compare_signatures;
 mod definition;
-mod diagnostics;
-mod difference;
 mod errors_view;
 mod events;
 mod expiring_state;
 mod extremes;
 mod flush_before_exchange;
 mod fold_values;
-mod front;
 mod graph;
-mod graphs;
-mod in_range;
+mod graph_algorithms;
+mod label_propagation;
+mod linear_operators;
+mod misuse_compile_errors;
 mod newest_event_time;
 mod ordered_rows;
-mod propagation;
-mod refusals;
+mod out_of_range_errors;
+mod owned_rows;
+mod per_epoch_operator;
+mod record_batch_pass;
+mod report_state_size;
 mod retained_barrier;
-mod retained_front;
 mod retained_view;
 mod retention;
-mod rows;
-mod signature;
-mod state_size_logging;
+mod split_out_of_range;
 mod summand;
 mod timed;
 mod top_k;
+mod total_semigroup;
 mod vec_collection;
 mod view;
 mod weight;
 mod wide_integer;
 
-pub use accumulate::{Key, Monoid, Value};
-pub use accumulation_dump::{Sink, in_stored_form};
-pub use arranged::{Beside, Keyed, KeyedTrace};
-pub use barrier::Barrier;
-pub use batch_context::Pass;
+pub use accumulation_barrier::Barrier;
+pub use accumulation_codec::{Sink, in_stored_form};
+pub use accumulation_monoids::{Key, Monoid, Value};
+pub use arranged_barrier::{Beside, Keyed, KeyedTrace};
+pub use assign_expiry::Retained;
 pub use builder::Plan;
 pub use builder::StreamInfo;
-pub use collection::{CollectionExt, PairsExt};
+pub use collection_ext::{CollectionExt, PairsExt};
+pub use compare_signatures::same_signature;
 pub use definition::{Definition, Description};
 pub use events::Events;
-pub use front::{Front, Source};
 pub use graph::{Graph, GraphChannel, GraphOperator};
-pub use graphs::EdgesExt;
+pub use graph_algorithms::EdgesExt;
+pub use linear_operators::{Front, Source};
 pub use newest_event_time::Newest;
-pub use retained_front::Retained;
+pub use owned_rows::Rows;
+pub use record_batch_pass::Pass;
 pub use retention::{Keep, Moment};
-pub use rows::Rows;
-pub use signature::same_signature;
 pub use summand::{Summand, Total};
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 pub use view::{Pair, View, Viewed};
@@ -122,13 +122,13 @@ pub use vec_collection::{Collection, Inside};
 pub struct Dataflow<'s> {
     sketch: Sketch<'s>,
     /// The results that operators behind the barriers refuse.
-    refused: Collection<'s, refusals::ErrorsRow>,
+    refused: Collection<'s, out_of_range_errors::ErrorsRow>,
 }
 
 impl<'s> Dataflow<'s> {
     /// An empty dataflow in `scope`.
     pub fn new(scope: Scope<'s, Epoch>) -> Self {
-        Dataflow { sketch: Sketch::new(scope), refused: refusals::open(scope) }
+        Dataflow { sketch: Sketch::new(scope), refused: out_of_range_errors::open(scope) }
     }
 
     /// The events of a stream of the log, read in place as `E`'s borrowed rows.
@@ -175,7 +175,7 @@ impl<'s> Dataflow<'s> {
             };
             rows = rows.concat(rejected);
         }
-        if refusals::close() || fallible {
+        if out_of_range_errors::close() || fallible {
             View::unchecked(&self.sketch, errors_view::NAME, rows)
                 .columns(&["epoch", "stream", "reason", "n"]);
         }

@@ -20,11 +20,11 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
-use super::accumulation_dump::Sink;
-use super::barrier::Barrier;
-use super::batch_context::Pass;
+use super::accumulation_barrier::Barrier;
+use super::accumulation_codec::Sink;
 use super::flush_before_exchange::flush_before_exchange;
-use super::front::Front;
+use super::linear_operators::Front;
+use super::record_batch_pass::Pass;
 use super::retention::{Keep, Moment, believed};
 use diptych_base::error::Result;
 use diptych_base::limits;
@@ -167,11 +167,11 @@ where
     }
 
     fn dump(&mut self, _frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
-        super::accumulation_dump::write(self.told.iter(), sink)
+        super::accumulation_codec::write(self.told.iter(), sink)
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
-        let newest: Vec<i64> = super::accumulation_dump::read(&self.name, block)?;
+        let newest: Vec<i64> = super::accumulation_codec::read(&self.name, block)?;
         self.seen.set(self.seen.get().max(newest.into_iter().max()));
         self.flush();
         Ok(())

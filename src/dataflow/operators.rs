@@ -9,6 +9,6 @@
 //! has those of graphs. Operators in front of a barrier are methods of
 //! [`Events`](crate::Events).
 
-pub use super::collection::{CollectionExt, PairsExt};
-pub use super::graphs::EdgesExt;
+pub use super::collection_ext::{CollectionExt, PairsExt};
+pub use super::graph_algorithms::EdgesExt;
 pub use super::timed::{OrderedExt, PanesExt, TimedExt};

@@ -5,7 +5,7 @@
 //! key with a few rows has one short vector and nothing else, unlike a tree, whose nodes are made
 //! for many rows.
 
-use super::by_epoch::OfKey;
+use super::per_epoch_operator::OfKey;
 
 /// The number of rows at which a chunk is split in two.
 const CHUNK: usize = 128;

@@ -1,11 +1,11 @@
 //! The barrier behind a stream with `retain`: contributions leave when the horizon passes them.
 //!
-//! The state is that of [`HashBarrier`](super::barrier), once for each step of time: a key has a
-//! partial for each step, so that an expiring step removes exactly the contributions of its events.
-//! The row of a key is that of all its steps together. Where an accumulation has an inverse
-//! (`count`, `sum`, `distinct`) the expired partial is subtracted from the total; else the total is
-//! merged again from the steps that remain, once per key and epoch. At every epoch the collection
-//! behind is as if only the events at or above the horizon existed.
+//! The state is that of [`HashBarrier`](super::accumulation_barrier), once for each step of time: a
+//! key has a partial for each step, so that an expiring step removes exactly the contributions of
+//! its events. The row of a key is that of all its steps together. Where an accumulation has an
+//! inverse (`count`, `sum`, `distinct`) the expired partial is subtracted from the total; else the
+//! total is merged again from the steps that remain, once per key and epoch. At every epoch the
+//! collection behind is as if only the events at or above the horizon existed.
 //!
 //! The dump holds `((expiry, key), partial)` of the partials that have not expired. Together with
 //! the newest event time, an accumulation of its own, this is the whole state: later expiries
@@ -26,17 +26,17 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Capability, Concatenate};
 use timely::dataflow::{Scope, Stream, StreamVec};
 
-use super::accumulate::{Accumulate, Made};
-use super::accumulation_dump::Sink;
-use super::barrier::{Barrier, refuse};
-use super::batch_context::Pass;
+use super::accumulation_barrier::{Barrier, refuse};
+use super::accumulation_codec::Sink;
+use super::accumulation_monoids::{Accumulate, Made};
+use super::assign_expiry::Retention;
 use super::combiner::{Combiner, KeyPartial, route};
 use super::expiring_state::Kept;
-use super::front::Front;
-use super::refusals::Refusals;
-use super::retained_front::Retention;
+use super::linear_operators::Front;
+use super::out_of_range_errors::Refusals;
+use super::record_batch_pass::Pass;
+use super::report_state_size::LoggedSize;
 use super::retention::{Expiry, Horizons};
-use super::state_size_logging::LoggedSize;
 use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

@@ -18,8 +18,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::builder::ByteCollection;
 use super::combiner::{PartialTable, route};
 use super::newest_event_time::Told;
+use super::report_state_size::LoggedSize;
 use super::retention::Keep;
-use super::state_size_logging::LoggedSize;
 use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 

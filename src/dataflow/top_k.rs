@@ -8,9 +8,9 @@ use std::marker::PhantomData;
 
 use differential_dataflow::ExchangeData;
 
-use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::combiner::route;
 use super::ordered_rows::Ordered;
+use super::per_epoch_operator::{ByEpoch, Keys, OfKey, by_epoch};
 use super::vec_collection::Collection;
 
 /// One group: all its rows, and the rows emitted last.

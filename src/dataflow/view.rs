@@ -1,14 +1,14 @@
 //! Views: the published rows at the end of a dataflow.
 
-use super::accumulate::Key;
-use super::accumulate::Value;
-use super::arranged::Keyed;
+use super::accumulation_monoids::Key;
+use super::accumulation_monoids::Value;
+use super::arranged_barrier::Keyed;
 use super::builder::Sketch;
-use super::in_range::in_range;
 use super::newest_event_time::Newest;
-use super::refusals::Refusals;
+use super::out_of_range_errors::Refusals;
 use super::retained_view;
 use super::retention::{Keep, Moment};
+use super::split_out_of_range::in_range;
 use super::vec_collection::Collection;
 use diptych_base::limits;
 use diptych_row::{self as row, Columns, RowSchema, ViewInfo};

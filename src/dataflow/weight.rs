@@ -1,6 +1,6 @@
 //! The weights of a front's items, and the barriers that their signs allow.
 
-use super::accumulate::Tally;
+use super::accumulation_monoids::Tally;
 use super::summand::Total;
 
 /// The weight of an item. Wider than the weight that a user gives, so that the greatest can be

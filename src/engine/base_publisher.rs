@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use diptych_base::error::Result;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::{Index, Publish, ViewBatch};
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
-use super::progress::Progress;
+use super::batch_progress::Progress;
 use super::worker_dataflow::{Installed, share};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;

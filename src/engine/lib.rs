@@ -14,35 +14,35 @@
 //! dataflow is scheduled, and its error names operator and epoch. All workers then drop the
 //! dataflow.
 
-mod alarm;
 mod base_publisher;
+mod batch_progress;
 mod broadcast;
-mod capture;
+mod capturing_publisher;
 mod cluster;
+mod failure_broadcast;
+mod find_panicked_operator;
 mod hydration;
-mod leaving;
-mod panic_guard;
 mod panic_scope;
 mod plan_handshake;
 mod profile;
-mod progress;
 mod report_to_zero;
 mod retraction_support;
-mod trail;
+mod wait_for_threads;
 mod worker_dataflow;
+mod worker_panic_policy;
 
-pub use alarm::{Alarm, SentError};
 pub use base_publisher::Gather;
+pub use batch_progress::Progress;
 pub use broadcast::Broadcast;
-pub use capture::Capture;
+pub use capturing_publisher::Capture;
 pub use cluster::Cluster;
+pub use failure_broadcast::{Alarm, SentError};
+pub use find_panicked_operator::watch;
 pub use hydration::{AccumulationBlocks, History, HistoryPiece, Lane, history};
-pub use leaving::ended_by;
-pub use panic_guard::{abort_on_panic, worker_of};
 pub use plan_handshake::agree;
 pub use profile::Profile;
-pub use progress::Progress;
 pub use report_to_zero::Reports;
 pub use retraction_support::reach;
-pub use trail::watch;
+pub use wait_for_threads::ended_by;
 pub use worker_dataflow::{Installed, share};
+pub use worker_panic_policy::{abort_on_panic, worker_of};

@@ -12,8 +12,8 @@ use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder
 use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent};
 use timely::worker::Worker;
 
-use super::trail;
-use diptych_base::lock::lock;
+use super::find_panicked_operator;
+use diptych_base::lock_mutex::lock;
 use diptych_dataflow::{Graph, GraphChannel, GraphOperator};
 
 /// The figures of all workers of a process.
@@ -63,7 +63,7 @@ impl Profile {
     pub fn watch(&self, worker: &Worker) {
         let figures = Arc::<Mutex<Figures>>::default();
         let timely = Arc::clone(&figures);
-        trail::watch(worker, move |events| {
+        find_panicked_operator::watch(worker, move |events| {
             let mut figures = lock(&timely);
             for (at, event) in events.drain(..) {
                 figures.timely(at, event);

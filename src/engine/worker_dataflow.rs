@@ -10,7 +10,7 @@ use timely::worker::Worker;
 
 use super::panic_scope::{FirstPanic, contained};
 use super::retraction_support::reached;
-use super::{panic_guard, trail};
+use super::{find_panicked_operator, worker_panic_policy};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::panics::PanicPlace;
@@ -64,7 +64,7 @@ impl Installed {
             }
             Ok((description, plan.barriers))
         };
-        let outcome = panic_guard::in_front(&place, || {
+        let outcome = worker_panic_policy::in_front(&place, || {
             worker.dataflow_named(name, |root| contained(root, name, &fault, &place, draw))
         });
         match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
@@ -82,7 +82,7 @@ impl Installed {
     /// then drop the dataflow.
     pub fn fault(&self) -> Option<Error> {
         let panic = self.fault.get()?;
-        let operator = trail::lost(self.index);
+        let operator = find_panicked_operator::lost(self.index);
         let operator = operator.map_or_else(String::new, |name| format!("operator {name:?}, "));
         let message = format!("{operator}{}: {panic}", self.in_flight());
         Some(self.panicked(message))
@@ -154,7 +154,7 @@ impl Installed {
     }
 
     fn drive(&mut self, pass: Pass<'_>, which: impl Fn(&dyn Barrier) -> bool) -> Result<()> {
-        let outcome = panic_guard::in_front(&self.place, || {
+        let outcome = worker_panic_policy::in_front(&self.place, || {
             let barriers = self.barriers.iter_mut().enumerate();
             for (index, barrier) in barriers.filter(|(_, barrier)| which(&***barrier)) {
                 pass.begin(index);
@@ -178,7 +178,8 @@ impl Installed {
         if self.fault.is_set() {
             return;
         }
-        if let Err(panic) = panic_guard::in_front(&self.place, || work(&mut self.barriers)) {
+        if let Err(panic) = worker_panic_policy::in_front(&self.place, || work(&mut self.barriers))
+        {
             self.fault.set(format!("handing entries to their owners: {panic}"));
         }
     }
@@ -216,7 +217,7 @@ impl Installed {
         let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
             panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
         };
-        panic_guard::in_front(&self.place, || barrier.dump(frontier, sink)).unwrap_or_else(
+        worker_panic_policy::in_front(&self.place, || barrier.dump(frontier, sink)).unwrap_or_else(
             |panic| {
                 let at = frontier.saturating_sub(1);
                 Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
@@ -234,7 +235,7 @@ impl Installed {
             )
             .remedy("the function changed without a new version: change `df.version`"));
         };
-        panic_guard::in_front(&self.place, || barrier.load(block)).unwrap_or_else(|panic| {
+        worker_panic_policy::in_front(&self.place, || barrier.load(block)).unwrap_or_else(|panic| {
             let at = self.at();
             Err(self.panicked(format!("reading accumulation {name:?} of epoch {at}: {panic}")))
         })
@@ -250,7 +251,7 @@ impl Installed {
     pub fn uninstall(self, worker: &mut Worker) {
         let Installed { barriers, index, description, place, .. } = self;
         for barrier in barriers {
-            if let Err(panic) = panic_guard::in_front(&place, || drop(barrier)) {
+            if let Err(panic) = worker_panic_policy::in_front(&place, || drop(barrier)) {
                 tracing::debug!("dataflow {:?}: dropping it panics: {panic}", description.name);
             }
         }

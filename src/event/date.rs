@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-use super::unit::{Unit, is_number, with_unit};
+use super::time_unit::{Unit, is_number, with_unit};
 use diptych_base::error::{Error, Kind};
 
 /// A calendar day: the number of days since 1970-01-01.

@@ -11,9 +11,9 @@ pub use arrow_array::builder::{ArrayBuilder, StringBuilder};
 pub use arrow_array::{ArrayRef, RecordBatch};
 pub use arrow_schema::{DataType, SchemaRef};
 
-pub use super::choice::ChoiceColumn;
-pub use super::place::ColumnPath;
-pub use super::source::{ColumnSource, structure, upcast};
+pub use super::column_lookup::{ColumnSource, structure, upcast};
+pub use super::column_path::ColumnPath;
+pub use super::unit_enum::ChoiceColumn;
 
 use super::field::Field;
 use super::{UNIT_KEY, VARIANTS_KEY};

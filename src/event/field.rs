@@ -4,7 +4,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use std::fmt::Debug;
 
-use super::place::ColumnPath;
+use super::column_path::ColumnPath;
 use diptych_base::error::Result;
 
 /// A type that can be a field of an event: its storage, its reading in place, and its appending.

@@ -57,7 +57,8 @@
 //! The invariant: once [`Event::columns`] has answered, [`Event::row`] cannot fail for an index
 //! below the number of rows.
 
-mod choice;
+mod column_lookup;
+mod column_path;
 mod date;
 mod decimal;
 #[doc(hidden)]
@@ -66,18 +67,16 @@ mod field;
 mod float;
 mod list;
 mod option;
-mod place;
-mod read_as;
+mod read_rows_as_event;
 mod scalar;
-mod source;
+mod time_unit;
 mod timestamp;
-mod unit;
+mod unit_enum;
 mod widen;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-pub use choice::Variants;
 pub use date::Date;
 pub use decimal::Decimal;
 pub use decimal::divided;
@@ -86,10 +85,11 @@ pub use diptych_derive::Event;
 pub use field::{Field, Item, PlainField};
 pub use float::Float;
 pub use list::{List, ListIter};
-pub use read_as::ReadAs;
+pub use read_rows_as_event::ReadAs;
+pub use time_unit::UNIT_KEY;
+pub use time_unit::{Unit, is_number};
 pub use timestamp::Timestamp;
-pub use unit::UNIT_KEY;
-pub use unit::{Unit, is_number};
+pub use unit_enum::Variants;
 
 use diptych_base::error::Result;
 

@@ -7,9 +7,9 @@ use arrow_schema::{DataType, FieldRef};
 use std::fmt;
 use std::sync::Arc;
 
+use super::column_path::ColumnPath;
 use super::derived;
 use super::field::{Field, Item, PlainField};
-use super::place::ColumnPath;
 use super::widen::{conform, refuse};
 use diptych_base::error::Result;
 

@@ -4,8 +4,8 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
+use super::column_path::ColumnPath;
 use super::field::{Field, Item, PlainField};
-use super::place::ColumnPath;
 use diptych_base::error::Result;
 
 impl<T: PlainField> Field for Option<T> {

@@ -14,9 +14,9 @@ use arrow_schema::DataType;
 use std::convert::identity;
 use std::sync::Arc;
 
+use super::column_path::ColumnPath;
 use super::decimal::{self, Decimal};
 use super::field::{Field, Item, PlainField};
-use super::place::ColumnPath;
 use super::widen::conform;
 use super::{Date, Timestamp};
 use diptych_base::error::Result;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Date;
-use super::unit::{self, Unit};
+use super::time_unit::{self, Unit};
 use diptych_base::error::{Error, Kind};
 
 const SECOND: i64 = 1_000_000;
@@ -82,7 +82,7 @@ impl Timestamp {
     /// The instant `number` times `unit` after 1970-01-01T00:00:00Z, if it lies in the years 0 to
     /// 9999; outside of them the number most likely has another unit.
     pub fn counted(number: &str, unit: Unit) -> Option<Self> {
-        unit::micros(number, unit).map(Timestamp).filter(|at| at.calendar().is_some())
+        time_unit::micros(number, unit).map(Timestamp).filter(|at| at.calendar().is_some())
     }
 
     /// This instant as a day and a time of day, in the years 0 to 9999.
@@ -121,9 +121,10 @@ impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let counted = unit::with_unit(text).and_then(|(number, unit)| unit::micros(number, unit));
+        let counted =
+            time_unit::with_unit(text).and_then(|(number, unit)| time_unit::micros(number, unit));
         counted.or_else(|| parse(text.as_bytes())).map(Timestamp).ok_or_else(|| {
-            let why = if unit::is_number(text) { ": a number needs its unit" } else { "" };
+            let why = if time_unit::is_number(text) { ": a number needs its unit" } else { "" };
             Error::new(Kind::Input, format!("`{text}` is not a time{why}")).remedy(
                 "write 2016-10-01T09:26:31Z, 2016-10-01 09:26, or 1475313991 s (ms, us, ns)",
             )

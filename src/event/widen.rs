@@ -9,7 +9,7 @@ use arrow_schema::DataType::{
 };
 use arrow_schema::{DataType, TimeUnit};
 
-use super::place::ColumnPath;
+use super::column_path::ColumnPath;
 use diptych_base::error::{Error, Kind, Result};
 
 /// Converts `array` to `to`: unchanged, widened without loss, or refused with the place and both

@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::append_request::{AppendOptions, ProducerCredential, records};
-use super::json_body::json_of;
+use super::json_answer::json_of;
 use super::openapi::Routes;
-use super::query::segment;
 use super::request_body::DecodedBody;
+use super::request_parameters::segment;
 use diptych_base::time::Epoch;
 use diptych_log::Append;
 use diptych_site::problem::{self, Problem};

@@ -11,8 +11,8 @@ use axum::http::{StatusCode, Uri};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::query::{Query, wrong};
 use super::request_body::DecodedBody;
+use super::request_parameters::{Query, wrong};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
 use diptych_base::time::Epoch;

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::append::{no_spelling, spelling};
 use super::append_request::{AppendOptions, ProducerCredential, records};
-use super::json_body::json_of;
+use super::json_answer::json_of;
 use super::openapi::Routes;
 use super::request_body::DecodedBody;
 use diptych_base::time::Epoch;

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::openapi::Routes;
-use super::query::{Query, segment, wrong};
 use super::request_body::NoBody;
+use super::request_parameters::{Query, segment, wrong};
 use diptych_base::error::Result;
 use diptych_base::limits::DEPLOY_SAMPLES_MAX;
 use diptych_base::time::Epoch;

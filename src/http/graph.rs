@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::openapi::Routes;
-use super::query::{NoQuery, segment};
+use super::request_parameters::{NoQuery, segment};
 use diptych_dataflow::{GraphChannel, GraphOperator};
 use diptych_site::problem::Problem;
 use diptych_site::site::Site;

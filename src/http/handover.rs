@@ -9,10 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::json_body::json_of;
+use super::json_answer::json_of;
 use super::openapi::Routes;
-use super::query::Query;
 use super::request_body::NoBody;
+use super::request_parameters::Query;
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
 use diptych_site::blocking::blocking;

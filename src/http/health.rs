@@ -7,7 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::may_read::MayRead;
 use super::openapi::Routes;
-use super::query::NoQuery;
+use super::request_parameters::NoQuery;
 use diptych_base::error::{Error, Kind};
 use diptych_site::ConcernKind;
 use diptych_site::problem::Problem;

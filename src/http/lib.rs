@@ -7,34 +7,34 @@
 mod append;
 mod append_request;
 mod append_streams;
-mod browser_preflight;
 mod catalog;
 mod changes;
+mod csrf_protection;
 mod cursor;
 mod deploy;
 mod exposition;
-mod fast_path;
-mod form;
+mod form_parameters;
+mod fuzz_targets;
 mod graph;
 mod handover;
 mod health;
-mod hostile;
-mod json_body;
+mod json_answer;
 pub mod listener;
 mod may_read;
 mod metrics;
 mod openapi;
-mod page;
-mod query;
+mod point_read_fast_path;
 mod read;
 mod rebuild;
 mod request_body;
+mod request_parameters;
 mod retract;
 mod roles;
 mod snapshot;
 mod sql;
 mod status;
 mod verify;
+mod web_page;
 
 use std::sync::Arc;
 
@@ -45,17 +45,17 @@ use tokio::sync::watch;
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::BODY_BYTES_MAX;
-use diptych_site::access::PortAccess;
+use diptych_site::access_policy::PortAccess;
 use diptych_site::auth::{Gate, Role};
-use diptych_site::own_site::OwnSite;
+use diptych_site::cross_site_check::OwnSite;
 use diptych_site::site::Site;
 
 use diptych_site::problem::{self, Problem};
-pub use fast_path::App;
-pub use hostile::hostile;
+pub use fuzz_targets::hostile;
+pub use point_read_fast_path::App;
 
-use fast_path::Shortcut;
 use openapi::Routes;
+use point_read_fast_path::Shortcut;
 
 /// The routes with the role that each needs; none for routes that answer everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
@@ -76,7 +76,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), catalog::routes()),
         (Some(Role::Read), status::routes()),
         (None, health::routes()),
-        (None, page::routes()),
+        (None, web_page::routes()),
     ]
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::exposition::Exposition;
 use super::openapi::Routes;
-use super::query::NoQuery;
+use super::request_parameters::NoQuery;
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, RealClock, cpu_time, resident_bytes};
 use diptych_base::time::Epoch;

@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::query::NoQuery;
+use super::request_parameters::NoQuery;
 use diptych_site::problem;
 use diptych_site::site::Site;
 

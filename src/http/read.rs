@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::cursor::ReadPlace;
-use super::form::{FORM, Form, form};
-use super::json_body::{About, json, made, write_row};
+use super::form_parameters::{FORM, Form, form};
+use super::json_answer::{About, json, made, write_row};
 use super::openapi::Routes;
-use super::query::{Query, segment};
 use super::request_body::DecodedBody;
+use super::request_parameters::{Query, segment};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     KEYS_BYTES_MAX, PAGE_BYTES, READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX,

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::json_body::json_of;
+use super::json_answer::json_of;
 use super::openapi::Routes;
-use super::query::{Query, segment};
 use super::request_body::NoBody;
+use super::request_parameters::{Query, segment};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::{At, Epoch};

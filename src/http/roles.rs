@@ -7,7 +7,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Response};
 
-use super::browser_preflight::asked_first;
+use super::csrf_protection::asked_first;
 use super::may_read::Readers;
 use super::openapi::Routes;
 use diptych_site::auth::{Gate, Role, RoleGuard};

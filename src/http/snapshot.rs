@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::cursor::ReadPlace;
-use super::json_body::{About, json, made, write_row};
+use super::json_answer::{About, json, made, write_row};
 use super::openapi::Routes;
-use super::query::{Query, segment, wrong};
+use super::request_parameters::{Query, segment, wrong};
 use diptych_base::error::Result;
 use diptych_base::limits::{PAGE_BYTES, READ_ROWS, READ_ROWS_MAX, SCAN_CHUNK_ROWS};
 use diptych_row::{ByteRange, write_text};

@@ -21,8 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::body::AnswerFormat;
 use super::openapi::Routes;
-use super::query::NoQuery;
 use super::request_body::DecodedBody;
+use super::request_parameters::NoQuery;
 use diptych_base::time::At;
 use diptych_site::problem::Problem;
 use diptych_site::site::Site;

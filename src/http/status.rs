@@ -9,9 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::json_body::json_of;
+use super::json_answer::json_of;
 use super::openapi::Routes;
-use super::query::NoQuery;
+use super::request_parameters::NoQuery;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::IndexStatus;

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::openapi::Routes;
-use super::query::{NoQuery, segment};
 use super::request_body::NoBody;
+use super::request_parameters::{NoQuery, segment};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::Compared;

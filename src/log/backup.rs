@@ -8,12 +8,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::checksummed_file::FORMAT_FINGERPRINTS;
 use super::durable_mark::{Mark, MarkWriter};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, frames_name};
 use super::reader::Reader;
 use super::reader_index::ReaderIndex;
-use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, File, Open, Random};
 use diptych_base::limits::COPY_BYTES;

@@ -6,23 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 
-use super::append::{Ack, Append, Reply};
-use super::chunk::{Chunk, Epochs, SealedEpoch};
+use super::append_request::{Ack, Append, Reply};
+use super::check_open_files::OpenFiles;
+use super::checksummed_file::{FORMAT, FORMAT_FINGERPRINTS};
 use super::durable_mark::Mark;
-use super::fingerprint::Fingerprint;
+use super::event_position::{Position, Retracted};
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
-use super::open_files::OpenFiles;
-use super::position::{Position, Retracted};
 use super::producer_table::{GatheredRequests, ProducerTable, RequestVerdict, Room};
+use super::request_fingerprint::Fingerprint;
 use super::retraction::{Corrections, RetractedEvents};
+use super::row_chunk::{Chunk, Epochs, SealedEpoch};
 use super::schemas::Schemas;
-use super::small_file::{FORMAT, FORMAT_FINGERPRINTS};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Random};
 use diptych_base::limits;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// An append request and the receiver of its answer, which may be gone.

@@ -4,8 +4,8 @@
 //! slot lies within one sector. It is overwritten after each sync and not synced itself: a power
 //! failure may bring back an older mark, which claims less and is never wrong.
 
+use super::checksummed_file::{u32_at, u64_at};
 use super::layout::{Dir, MARK, damaged, persist};
-use super::small_file::{u32_at, u64_at};
 use diptych_base::error::Result;
 use diptych_base::io::{File, Open, replace};
 use diptych_base::time::Epoch;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Epochs};
 use super::reader::Reader;
+use super::row_chunk::{Chunk, Epochs};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

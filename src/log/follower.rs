@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::chunk::SealedEpoch;
+use super::row_chunk::SealedEpoch;
 use super::writer::WriterShared;
 use diptych_base::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// Receives epochs from the writer of the same process, until it is dropped.

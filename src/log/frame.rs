@@ -8,12 +8,12 @@
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::Fingerprint;
-use super::message::encode_message;
+use super::arrow_ipc_message::encode_message;
+use super::checksummed_file::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use super::producer_mark::{ProducerMark, Trimmed};
+use super::request_fingerprint::Fingerprint;
 use super::retraction::RetractedEvents;
 use super::schemas::StoredSchema;
-use super::small_file::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
+use super::arrow_ipc_message::decode_message;
+use super::checksummed_file::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
 use super::frame::{ALIGN, FrameHead, HEAD, Header, Payload, Section};
 use super::layout::{Dir, damaged, frames_name};
-use super::message::decode_message;
 use super::retraction::Corrections;
 use super::schemas::Schemas;
-use super::small_file::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::time::Epoch;

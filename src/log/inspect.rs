@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chunk::Retraction;
 use super::durable_mark::{Mark, read_slots};
 use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
@@ -13,9 +12,10 @@ use super::manifest::{Manifest, SegmentEntry};
 use super::producer_table::ProducerTable;
 use super::reader::{Reader, StreamSummary};
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::rows_file::RowsReader;
+use super::row_chunk::Retraction;
 use super::schemas::Schemas;
 use super::segment::EpochTable;
+use super::segment_rows_reader::RowsReader;
 use super::silent_producers::SilentFile;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Disk, Open};

@@ -6,13 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checksummed_file::{
+    Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode,
+};
 use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::listed_file::FileChecksum;
-use super::parts;
+use super::manifest_parts;
 use super::schemas::{Schemas, StoredSchema};
 use super::silent_producers::SilentEntry;
-use super::small_file::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{read_all, replace};
 use diptych_base::limits;
@@ -59,7 +61,7 @@ pub(super) struct Manifest {
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, FileChecksum)>,
     /// Erasures, oldest first. They and the numbers of rewrites are a marked part after the body
-    /// (`parts.rs`), which exists only if events were erased.
+    /// (`manifest_parts.rs`), which exists only if events were erased.
     #[serde(skip)]
     pub(super) erasures: Vec<Erasure>,
     /// The files of retractions by the epochs of segments, by lower epoch: a part of its own, after
@@ -107,7 +109,7 @@ impl Manifest {
                 let (manifest, retractions) = with.map_err(|e| damaged(&path, 24, e))?;
                 Manifest { retractions, ..manifest }
             }
-            _ => parts::read(&path, body)?,
+            _ => manifest_parts::read(&path, body)?,
         };
         let mut due = manifest.lower;
         for segment in &manifest.segments {
@@ -138,7 +140,7 @@ impl Manifest {
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         let parts = [self.erasures.is_empty(), self.branches.is_empty(), self.silent.is_empty()];
         if parts.contains(&false) {
-            let body = [encode(&(self, &self.retractions))?, parts::bytes(self)?].concat();
+            let body = [encode(&(self, &self.retractions))?, manifest_parts::bytes(self)?].concat();
             return Ok(Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, &body));
         }
         if self.retractions.is_empty() {

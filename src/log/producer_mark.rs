@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::Fingerprint;
+use super::request_fingerprint::Fingerprint;
 use diptych_base::time::Epoch;
 
 /// An append request of a producer, recorded in the frame that carries it.

@@ -3,22 +3,22 @@
 //! The table is a function of the frames: every frame records which sequence it carries and from
 //! which one on repeats are still answered. A build with another window replays to the same table.
 //! The table is bounded in bytes: frames also name the producers silent longest, of which less is
-//! kept from then on (`producer_table/room.rs`, `silent_producers/`).
+//! kept from then on (`producer_table/eviction.rs`, `silent_producers/`).
 
-mod listed;
-mod room;
-mod silenced;
-mod stored;
+mod eviction;
+mod producer_list;
+mod spill_silent_producers;
+mod table_codec;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-pub use listed::{ProducerInfo, Producers};
-pub(super) use room::Room;
+pub(super) use eviction::Room;
+pub use producer_list::{ProducerInfo, Producers};
 
-use super::append::Producer;
-use super::fingerprint::Fingerprint;
+use super::append_request::Producer;
 use super::frame::Header;
 use super::producer_mark::{ProducerMark, Remembered};
+use super::request_fingerprint::Fingerprint;
 use super::silent_producers::Silent;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::checksummed_file::{
+    Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, check_version,
+};
 use super::super::layout::Dir;
 use super::super::silent_producers::SilentFiles;
-use super::super::small_file::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, check_version};
 use super::*;
 use diptych_base::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
 

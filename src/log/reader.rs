@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::SchemaRef;
 
-use super::chunk::Retraction;
 use super::epoch_at_time::LeastClocks;
-use super::erase::{Erasure, noticed};
+use super::erase::{Erasure, history_mismatch};
+use super::event_position::Retracted;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
-use super::position::Retracted;
 use super::reader_index::ReaderIndex;
 use super::replay::Replay;
 use super::retraction::Corrections;
-use super::rows_file::RowsReader;
+use super::row_chunk::Retraction;
 use super::scan_part::{AppliedRetractions, Part};
 use super::segment::EpochTable;
+use super::segment_rows_reader::RowsReader;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::{Branches, Epoch};
 
 /// Reads a log, from the process that writes it or from any other one.
@@ -74,7 +74,7 @@ impl Reader {
     }
 
     pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
-        noticed::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
+        history_mismatch::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
     /// Locks the view, refreshed if it must be to answer for `[lower, upper)`.
@@ -148,7 +148,7 @@ impl Reader {
     /// A conflict that names the erasure since; damage; the disk's error.
     pub fn check_history(&self) -> Result<()> {
         let identity = self.view().manifest.identity;
-        noticed::same_history(&self.dir, identity)
+        history_mismatch::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::branches;
 use super::durable_mark::{FoundMark, Mark, read_mark};
-use super::erase::noticed;
+use super::erase::history_mismatch;
+use super::event_position::Retracted;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
-use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
 use super::retraction::Corrections;
 use super::schemas::Schemas;
+use super::writer_branches;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::Open;
 use diptych_base::time::{Branches, Epoch};
@@ -125,7 +125,7 @@ impl ReaderIndex {
         let frames = Vec::new();
         let retracted = Arc::new(retracted);
         let branches = Branches::default();
-        branches.set(branches::known(&manifest));
+        branches.set(writer_branches::known(&manifest));
         let mut view = ReaderIndex {
             manifest,
             schemas,
@@ -218,7 +218,7 @@ impl ReaderIndex {
             return Err(damaged(&dir.file(MANIFEST), 0, message));
         }
         let branches = std::mem::take(&mut self.branches);
-        branches.set(branches::known(&fresh.manifest));
+        branches.set(writer_branches::known(&fresh.manifest));
         *self = ReaderIndex { branches, ..fresh };
         Ok(())
     }
@@ -227,7 +227,7 @@ impl ReaderIndex {
     fn branch_off(&mut self, dir: &Dir) -> Result<()> {
         let fresh = Manifest::load(dir)?;
         self.check_same(&fresh)?;
-        self.branches.set(branches::known(&fresh));
+        self.branches.set(writer_branches::known(&fresh));
         self.manifest.branches = fresh.branches;
         Ok(())
     }
@@ -235,9 +235,9 @@ impl ReaderIndex {
     /// Refuses a manifest whose history differs from the one read before.
     fn check_same(&self, fresh: &Manifest) -> Result<()> {
         if fresh.identity != self.manifest.identity {
-            return Err(noticed::other_history(fresh, self.manifest.identity));
+            return Err(history_mismatch::other_history(fresh, self.manifest.identity));
         }
-        branches::check(&self.manifest, fresh, self.upper)
+        writer_branches::check(&self.manifest, fresh, self.upper)
     }
 }
 

@@ -12,17 +12,17 @@
 
 use std::collections::HashSet;
 
-use super::branches;
+use super::checksummed_file::FORMAT_FINGERPRINTS;
 use super::durable_mark::{Mark, MarkWriter, read_slots};
+use super::event_position::Retracted;
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
 use super::listed_file::{check_len, read_listed};
 use super::manifest::Manifest;
-use super::position::Retracted;
 use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
 use super::silent_producers::SilentFiles;
-use super::small_file::FORMAT_FINGERPRINTS;
+use super::writer_branches;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Open, Random};
 use diptych_base::time::{Branch, Epoch};
@@ -108,7 +108,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     remove_leftovers(dir, &manifest)?;
     if purpose == Purpose::Append {
         // Before the mark: a reader that sees another writer then finds its branch.
-        branches::begin(&mut manifest.branches, upper, Branch(random.next()));
+        writer_branches::begin(&mut manifest.branches, upper, Branch(random.next()));
         manifest.store(dir)?;
     }
     let mark = MarkWriter::create(dir, Mark { upper, file: open.first, offset: end })?;

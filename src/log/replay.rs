@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Epochs, SealedEpoch};
-use super::erase::noticed;
+use super::erase::history_mismatch;
 use super::frame_file::FrameFile;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
 use super::reader_index::{Indexed, ReaderIndex};
 use super::retraction::Corrections;
-use super::rows_file::RowsReader;
+use super::row_chunk::{Chunk, Epochs, SealedEpoch};
 use super::schemas::Schemas;
 use super::segment::{EpochTable, SegmentBlock};
+use super::segment_rows_reader::RowsReader;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -139,7 +139,7 @@ impl Segment {
         schemas: &Schemas,
         from: Epoch,
     ) -> Result<Self> {
-        let table = noticed::explained(dir, identity, EpochTable::load(dir, entry))?;
+        let table = history_mismatch::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
             let file = RowsReader::new(dir, identity, entry, rows, schemas)?;

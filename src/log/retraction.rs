@@ -9,9 +9,9 @@ use arrow_buffer::Buffer;
 use arrow_select::filter::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
-use super::chunk::{Chunk, Epochs, Retraction};
-use super::message::{decode_message, encode_message};
-use super::position::{Position, Retracted};
+use super::arrow_ipc_message::{decode_message, encode_message};
+use super::event_position::{Position, Retracted};
+use super::row_chunk::{Chunk, Epochs, Retraction};
 use super::schemas::Schemas;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

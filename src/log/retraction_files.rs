@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::checksummed_file::Envelope;
+use super::event_position::Retracted;
 use super::layout::{Dir, damaged};
 use super::listed_file::read_listed;
 use super::manifest::{Manifest, RetractionsEntry};
-use super::position::Retracted;
 use super::retraction::{Corrections, RetractedEvents};
-use super::small_file::Envelope;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

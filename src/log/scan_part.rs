@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::chunk::{Chunk, Epochs};
+use super::event_position::Retracted;
 use super::frame::Payload;
 use super::frame_file::FrameFile;
-use super::position::Retracted;
 use super::reader_index::FrameIndex;
-use super::rows_file::RowsReader;
+use super::row_chunk::{Chunk, Epochs};
 use super::schemas::{KnownSchema, Schemas};
 use super::segment::SegmentBlock;
+use super::segment_rows_reader::RowsReader;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;

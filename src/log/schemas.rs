@@ -11,7 +11,7 @@ use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::append::{EPOCH_COLUMN, check_stream};
+use super::append_request::{EPOCH_COLUMN, check_stream};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::panics::caught;

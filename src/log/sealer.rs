@@ -10,7 +10,7 @@ use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
 use super::segment::{Written, write_segment};
 use diptych_base::error::Result;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// Writes segments and owns the manifest.

@@ -14,6 +14,7 @@ use arrow_select::concat::concat_batches;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use super::checksummed_file::{Envelope, u32_at};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::listed_file::{FileChecksum, read_listed};
@@ -22,7 +23,6 @@ use super::producer_mark::{ProducerMark, Trimmed};
 use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
 use super::silent_producers::RecentlySilent;
-use super::small_file::{Envelope, u32_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::limits;

@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
+use super::append_request::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
-use super::branches;
+use super::check_open_files::OpenFiles;
 use super::commit::{LogHead, Request};
-use super::commit_loop;
-use super::fingerprint::{Fingerprint, fingerprint};
+use super::find_events_to_retract::FoundEvents;
 use super::follower::{Follower, Line};
 use super::layout::Dir;
-use super::open_files::OpenFiles;
 use super::producer_table::{ProducerTable, Room};
 use super::recovery::{Purpose, Recovered, recover};
+use super::request_fingerprint::{Fingerprint, fingerprint};
 use super::retraction::RetractedEvents;
 use super::sealer::Sealer;
-use super::search::FoundEvents;
+use super::writer_branches;
+use super::writer_threads;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, Random, RealRandom};
 use diptych_base::limits;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::{Branches, Epoch};
 
 /// The options of a writer. The defaults suit a server.
@@ -191,7 +191,7 @@ impl Writer {
         let identity = manifest.identity;
         let version = recovered.open.version;
         let branches = Branches::default();
-        branches.set(branches::known(&manifest));
+        branches.set(writer_branches::known(&manifest));
         let state = Arc::new(Mutex::new(recovered.state));
         let shared = Arc::new(WriterShared {
             queue: Mutex::default(),
@@ -235,7 +235,7 @@ impl Writer {
             version,
         };
         let rotate = options.rotate_bytes;
-        let threads = commit_loop::start(&shared, head, sealer, rotate, options.background)?;
+        let threads = writer_threads::start(&shared, head, sealer, rotate, options.background)?;
         Ok(Writer { shared, identity, branches, threads })
     }
 

@@ -14,7 +14,7 @@ use super::departure::ClientWatch;
 use super::error::Failure;
 use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_site::auth::Login;
 
 /// The table of connections whose statements can be cancelled.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{BufMut, BytesMut};
 
 use super::backend;
-use super::column::ReadyRows;
 use super::copy_command::{CopyFormat, CopyOptions, Quoted};
+use super::record_batch_encoder::ReadyRows;
 use super::types::PgField;
 
 /// The first bytes of the binary format: a signature, no flags, no extension.

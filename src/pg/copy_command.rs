@@ -1,8 +1,8 @@
 //! Parser of COPY … TO STDOUT and its options.
 
-use super::command::read_only;
+use super::classify_statement::read_only;
 use super::error::Failure;
-use super::statements::{name, value, words};
+use super::split_statements::{name, value, words};
 
 /// A COPY … TO STDOUT statement.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Parser of the statements on cursors: DECLARE, FETCH and MOVE.
 
-use super::command::{PgCommand, Words, cut};
+use super::classify_statement::{PgCommand, Words, cut};
 use super::error::Failure;
 
 /// A DECLARE statement.
@@ -149,7 +149,7 @@ fn number(words: &mut Words) -> Result<Option<i64>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::{StatementKind, kind};
+    use super::super::classify_statement::{StatementKind, kind};
     use super::*;
 
     fn fetched(sql: &str) -> Direction {

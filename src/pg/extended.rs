@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::backend;
 use super::cancel::StatementGuard;
-use super::command::PgCommand;
+use super::classify_statement::PgCommand;
 use super::connection::Connection;
 use super::copy::CopyOut;
 use super::copy_command::CopyOptions;
@@ -16,7 +16,7 @@ use super::params::Param;
 use super::portal::{PortalError, RowSource, Sent, Style, describe};
 use super::prepared::{CommandOutcome, Hold, PgPlan, PgPrepared, Portal, PortalState};
 use super::session::{no_cursor, no_statement};
-use super::statements;
+use super::split_statements;
 use super::wire::Wire;
 use diptych_site::budget::{Claim, REQUESTS};
 
@@ -25,7 +25,7 @@ const PARAMETERS_BYTES_FREE: usize = 4 << 10;
 
 impl Connection {
     pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
-        let sql = match statements::split(&parse.sql).as_slice() {
+        let sql = match split_statements::split(&parse.sql).as_slice() {
             [] => "",
             [one] => one.sql,
             _ => {

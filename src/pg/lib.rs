@@ -3,9 +3,9 @@
 //! A connection goes through three stages. `startup` handles the packets before the session (TLS,
 //! authentication with SCRAM); `connection` handles message after message; `session` holds the
 //! settings, prepared statements and portals of a connection. A statement is classified by its
-//! first words (`command`): commands of the session run here, writes are refused, a read of one key
-//! goes straight to the index (`point_read`), and all others go to the planner. Answers are written
-//! column by column in text or binary (`column`, `text`, `binary`).
+//! first words (`classify_statement`): commands of the session run here, writes are refused, a read
+//! of one key goes straight to the index (`point_read`), and all others go to the planner. Answers
+//! are written column by column in text or binary (`record_batch_encoder`, `text`, `binary`).
 //!
 //! Invariants:
 //! - the first byte of every message decides how long it may be, and nothing is allocated for bytes
@@ -22,8 +22,7 @@ mod binary;
 mod cancel;
 #[cfg(feature = "sql")]
 mod catalog;
-mod column;
-mod command;
+mod classify_statement;
 mod connection;
 mod copy;
 mod copy_command;
@@ -43,13 +42,14 @@ mod point_read_match;
 mod portal;
 mod prepared;
 mod procedures;
+mod record_batch_encoder;
 mod scram;
 mod session;
 mod settings;
 mod simple;
+mod split_statements;
 mod sql_prepare;
 mod startup;
-mod statements;
 mod temporal;
 mod transaction;
 mod types;
@@ -68,7 +68,7 @@ use tokio::time::{sleep, timeout};
 use cancel::Cancels;
 use connection::Connection;
 use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
-use diptych_site::access::PortAccess;
+use diptych_site::access_policy::PortAccess;
 use diptych_site::connection_places::{ConnectionPlaces, HeldPlace};
 use diptych_site::site::Site;
 use diptych_sql::{Engine, value_text as text};

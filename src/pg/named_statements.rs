@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::cancel::StatementGuard;
-use super::column::ReadyRows;
 use super::cursor::{ForwardRows, ScrollRows};
 use super::cursor_command::Declare;
 use super::error::Failure;
 use super::params::Param;
 use super::portal::RowSource;
 use super::prepared::{Hold, PgPlan, PgPrepared, Portal, PortalState};
+use super::record_batch_encoder::ReadyRows;
 use super::session::{PgSession, no_statement};
 use super::sql_prepare::{ExecuteCommand, PrepareCommand, constant};
 use diptych_base::limits::PG_HELD_CURSOR_BYTES;

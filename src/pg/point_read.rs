@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 
 use super::backend;
-use super::column::{decimal, null, sized};
 use super::error::Failure;
 use super::params::Param;
 use super::planner::Planner;
+use super::record_batch_encoder::{decimal, null, sized};
 use super::types::{PgField, oid};
 use super::{binary, text};
 use diptych_base::limits::PG_OUTPUT_BYTES;

@@ -8,10 +8,10 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::cancel::StatementGuard;
-use super::column::ReadyRows;
 use super::copy::CopyOut;
 use super::error::Failure;
 use super::point_read::Scan;
+use super::record_batch_encoder::ReadyRows;
 use super::types::PgField;
 use super::wire::Wire;
 use diptych_site::budget::{Claim, REQUESTS};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 
-use super::command::PgCommand;
+use super::classify_statement::PgCommand;
 use super::copy_command::CopyOptions;
 use super::cursor::{ForwardRows, ScrollRows};
 use super::cursor_command::Declare;

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::backend;
 use super::cancel::{Cancel, StatementGuard};
-use super::command::{self, PgCommand, StatementKind};
+use super::classify_statement::{self, PgCommand, StatementKind};
 use super::error::{Failure, write_warning};
 use super::params::Param;
 use super::planner::Planner;
@@ -15,7 +15,7 @@ use super::point_read::{Point, Scan};
 use super::portal::{LimitedBatches, PortalError, RowSource, texts};
 use super::prepared::{CommandOutcome, Hold, PgPlan, PgPrepared, Portal};
 use super::settings::ToldSettings;
-use super::statements;
+use super::split_statements;
 use super::transaction::Transaction;
 use super::types::{self, PgField};
 use diptych_base::error::Error;
@@ -81,11 +81,11 @@ impl PgSession {
         guard: &mut StatementGuard,
     ) -> Result<PgPrepared, Failure> {
         let bytes = sql.len();
-        if statements::words(sql).next().is_none() {
+        if split_statements::words(sql).next().is_none() {
             return Ok(PgPrepared { bytes, ..PgPrepared::simple(PgPlan::Empty, None) });
         }
-        let kind = command::kind(sql)?;
-        if !command::ends_transaction(&kind) {
+        let kind = classify_statement::kind(sql)?;
+        if !classify_statement::ends_transaction(&kind) {
             self.transaction.check()?;
         }
         let prepared = match kind {

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use super::backend;
 use super::cancel::StatementGuard;
-use super::command::PgCommand;
+use super::classify_statement::PgCommand;
 use super::connection::Connection;
 use super::error::Failure;
 use super::extended::done;
 use super::params::Param;
 use super::portal::{PortalError, Style};
 use super::prepared::{CommandOutcome, PgPlan, PgPrepared};
-use super::statements;
+use super::split_statements;
 
 impl Connection {
     pub(super) async fn query(&mut self, text: &str) -> Result<(), PortalError> {
-        let statements = statements::split(text);
+        let statements = split_statements::split(text);
         if statements.is_empty() {
             backend::empty_query(&mut self.wire.out);
         }

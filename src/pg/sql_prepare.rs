@@ -1,9 +1,9 @@
 //! PREPARE and EXECUTE as statements: prepared statements that are named and run in SQL.
 
-use super::command::{Words, cut};
+use super::classify_statement::{Words, cut};
 use super::error::Failure;
 use super::params::Param;
-use super::statements::{name, value};
+use super::split_statements::{name, value};
 use super::types::{self, oid};
 
 /// A PREPARE statement.
@@ -117,7 +117,7 @@ pub(super) fn constant(written: &str, of: u32) -> Option<Result<Param, Failure>>
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::{StatementKind, kind};
+    use super::super::classify_statement::{StatementKind, kind};
     use super::*;
 
     #[test]

@@ -22,7 +22,7 @@ use super::scram;
 use super::settings::{self, ToldSettings};
 use super::wire::Wire;
 use diptych_base::io::is_loopback;
-use diptych_site::access::{ClearText, PortAccess};
+use diptych_site::access_policy::{ClearText, PortAccess};
 use diptych_sql::Settings;
 
 /// The longest packet before the session in bytes, as in `PostgreSQL`.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::order_codec;
 use super::schema::{Column, ColumnType};
-use super::{Columns, decimal};
+use super::{Columns, format_decimal};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::{Date, Timestamp, parse_decimal};
 
@@ -213,7 +213,7 @@ impl fmt::Display for Datum {
             Datum::UInt(n) => write!(f, "{n}"),
             Datum::F32(x) => write!(f, "{x}"),
             Datum::F64(x) => write!(f, "{x}"),
-            Datum::Decimal { units, scale } => f.write_str(&decimal::show(*units, *scale)),
+            Datum::Decimal { units, scale } => f.write_str(&format_decimal::show(*units, *scale)),
             Datum::String(text) => f.write_str(text),
             Datum::Bytes(bytes) => f.write_str(&HEXLOWER.encode(bytes)),
             Datum::Timestamp(at) => write!(f, "{at}"),

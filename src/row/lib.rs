@@ -16,23 +16,23 @@
 //! ```
 
 mod arrays;
-mod columns;
+mod columns_trait;
 mod datum;
-mod decimal;
-mod hostile;
+mod format_decimal;
+mod fuzz_targets;
 mod json;
 mod key_text;
 mod order_codec;
 mod parse;
 mod range;
 mod schema;
-mod untyped;
+mod untyped_rows;
 
 pub use arrays::{RowArrays, arrow_schema};
-pub use columns::{Columns, SingleColumn, decode, encode};
+pub use columns_trait::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;
-pub use hostile::hostile;
+pub use fuzz_targets::hostile;
 pub use json::write_text;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, ViewInfo, column_name};

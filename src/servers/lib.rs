@@ -5,10 +5,10 @@
 //! service of one's own. The crate `diptych-site` holds the state that they answer from, and access
 //! control.
 
-mod routes;
+mod axum_routes;
 mod runtime;
 mod takeover_responder;
 
-pub use routes::routes;
+pub use axum_routes::routes;
 pub use runtime::{Listeners, Servers};
 pub use takeover_responder::TakeoverResponder;

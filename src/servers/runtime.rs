@@ -8,11 +8,11 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 use diptych_base::error::{Error, Result};
-use diptych_site::access::ServerAccess;
+use diptych_site::access_policy::ServerAccess;
+use diptych_site::dedicated_runtime::Threads;
 use diptych_site::file_watcher;
-use diptych_site::options::ServersOptions;
+use diptych_site::server_options::ServersOptions;
 use diptych_site::site::Site;
-use diptych_site::threads::Threads;
 use {diptych_http as http, diptych_pg as pg};
 
 /// Connections that the kernel holds until they are accepted; with the usual 128 a burst of clients

@@ -18,8 +18,8 @@ use diptych_base::error::{Error, Result};
 use diptych_base::limits::TAKEOVER_UNNOTICED;
 use diptych_http as http;
 use diptych_http::listener;
-use diptych_site::access::{PortAccess, ServerAccess};
-use diptych_site::options::ServersOptions;
+use diptych_site::access_policy::{PortAccess, ServerAccess};
+use diptych_site::server_options::ServersOptions;
 
 /// A responder on the given sockets, which begins only if the takeover lasts, and ends when
 /// dropped.

@@ -4,7 +4,7 @@
 use differential_dataflow::trace::{Builder, Description};
 use timely::progress::Antichain;
 
-use super::batch::{ViewBatch, ViewBuilder, ViewUpdate};
+use super::view_batch::{ViewBatch, ViewBuilder, ViewUpdate};
 use diptych_base::time::Epoch;
 
 /// Rows handed to the builder at once: few enough to stay in the processor's cache.

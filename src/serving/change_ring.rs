@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use differential_dataflow::trace::BatchReader;
 
-use super::batch::ViewBatch;
-use diptych_base::lock::lock;
+use super::view_batch::ViewBatch;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// The change rings of an index, one per (view, shard).

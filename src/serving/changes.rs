@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use differential_dataflow::consolidation::consolidate_updates;
 
-use super::batch::ViewBatch;
 use super::changes_paging::{Ahead, LargeEpoch};
-use super::index::Index;
 use super::index_options::Rewritten;
-use super::shared::IndexShared;
-use super::state::IndexState;
+use super::index_shared::IndexShared;
+use super::index_state::IndexState;
+use super::view_batch::ViewBatch;
+use super::view_index::Index;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{CHANGES_CHUNK, UPDATE_BYTES};
 use diptych_base::time::{At, Branch, Epoch, another};

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect, weight};
+use super::merged_row_iter::merge_page;
 use super::page::Cursor;
 use super::row::Row;
-use super::rows::merge_page;
+use super::view_batch::ViewBatch;
 use diptych_base::error::Result;
 use diptych_base::limits::READ_AHEAD_UPDATES;
 use diptych_base::time::Epoch;

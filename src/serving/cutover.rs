@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::batch::ViewBatch;
 use super::digest::Digest;
-use super::index::Index;
-use super::shared::{IndexShared, Restored, WriterState};
+use super::index_shared::{IndexShared, Restored, WriterState};
+use super::index_state::{BatchList, IndexState};
 use super::snapshot::{Read, Snapshot, check_inside};
-use super::state::{BatchList, IndexState};
-use super::verified::Verified;
+use super::verified_epoch::Verified;
+use super::view_batch::ViewBatch;
+use super::view_index::Index;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use super::index::Index;
 use super::index_options::IndexOptions;
-use super::state::{BatchList, IndexState};
+use super::index_state::{BatchList, IndexState};
 use super::stored_view::{Stored, StoredView};
+use super::view_index::Index;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_row::ViewInfo;

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::batch::ViewBatch;
-use super::state::IndexState;
+use super::index_state::IndexState;
+use super::view_batch::ViewBatch;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{LEASE_LEAST, LEASES_MAX};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 
 /// The lease of one reader: the state of the index, until the lease ends.

@@ -7,7 +7,7 @@
 //!
 //! A reader at an epoch inside the batch still looks at every value of the key.
 
-use super::layout::Inner;
+use super::batch_layout::Inner;
 use diptych_base::limits::SETTLED_VALUES_MIN;
 use diptych_base::time::Epoch;
 

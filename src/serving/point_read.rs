@@ -7,9 +7,9 @@
 use arc_swap::Guard;
 use std::sync::Arc;
 
-use super::index::Index;
+use super::index_state::IndexState;
 use super::snapshot::values_of;
-use super::state::IndexState;
+use super::view_index::Index;
 use diptych_base::time::{Branch, Epoch};
 
 /// All views at the last complete epoch, for one short read. Do not keep it: it holds memory that

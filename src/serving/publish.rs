@@ -23,10 +23,10 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::{ProbeHandle, StreamVec};
 use timely::progress::Antichain;
 
-use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
 use super::digest::Digest;
 use super::sharding::shard_of;
 use super::update_buffer::UpdateBuffer;
+use super::view_batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
 use diptych_base::time::Epoch;
 
 /// The receiver of the batches of all views.

@@ -5,7 +5,7 @@
 
 use differential_dataflow::trace::implementations::OffsetList;
 
-use super::layout::Inner;
+use super::batch_layout::Inner;
 
 /// Shrinks the vectors of a batch that have more than a quarter unused: less is not worth a copy.
 pub(super) fn shrink(batch: &mut Inner) {

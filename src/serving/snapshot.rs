@@ -10,12 +10,12 @@ use std::time::Duration;
 use differential_dataflow::trace::BatchReader;
 
 use super::digest::Digest;
+use super::index_shared::IndexShared;
+use super::index_state::IndexState;
 use super::lease::Lease;
+use super::merged_row_iter::{RowIter, read_page};
 use super::page::{Cursor, Page};
-use super::rows::{RowIter, read_page};
 use super::sharding::{hash_key, shard_of_hash};
-use super::shared::IndexShared;
-use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
 use diptych_base::time::{Branch, Epoch};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use differential_dataflow::trace::BatchReader;
 
-use super::batch::ViewBatch;
-use super::index::Index;
+use super::view_batch::ViewBatch;
+use super::view_index::Index;
 use diptych_base::time::Epoch;
 
 /// The size of one view in memory.

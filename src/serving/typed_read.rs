@@ -32,6 +32,6 @@ impl Snapshot {
     /// # Errors
     /// When there is none; the error lists the existing views.
     pub fn view(&self, view: &str) -> Result<usize> {
-        super::index::find_view(self.views(), view)
+        super::view_index::find_view(self.views(), view)
     }
 }

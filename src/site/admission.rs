@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::new_producers::NewProducers;
-use super::replays::Replays;
+use super::new_producer_limit::NewProducers;
+use super::recomputation_queue::Replays;
 use super::request_metrics::{Counting, Requests};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{FEED_READS_MAX, LOG_READS_MAX, SUBSCRIPTIONS_MAX};

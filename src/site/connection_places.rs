@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use diptych_base::limits::PLACES_OF_ONE_PART;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 
 /// How often a connection that is to give way, but has just begun a request, is checked.
 const LOOK: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use super::site::Site;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Link;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_system::Turn;
 
 /// Characters of a successor's name: 128 random bits as hexadecimal digits.

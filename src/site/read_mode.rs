@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::blocking::blocking_in_turn;
-use super::replays::Span;
+use super::recomputation_queue::Span;
 use super::site::{Flow, Site};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::READ_WAIT;

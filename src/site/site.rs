@@ -8,11 +8,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::admission::Load;
-use super::append_only::AppendOnly;
-use super::concerns::Concerns;
-use super::frontiers;
+use super::append_only_list::AppendOnly;
+use super::detect_concerns::Concerns;
+use super::frontier_watch;
 use super::handover::Handover;
-use super::lag::MaxLag;
+use super::max_lag::MaxLag;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
@@ -38,7 +38,7 @@ impl Flow {
     /// # Errors
     /// When the thread that follows its frontier cannot be started.
     pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
-        let frontier = frontiers::follow(name, &serving)?;
+        let frontier = frontier_watch::follow(name, &serving)?;
         let streams = ArcSwap::from_pointee(streams);
         Ok(Flow { name: name.to_owned(), streams, serving, frontier })
     }

@@ -18,8 +18,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::bad_record::Bad;
-use super::nested::{Lists, Structs};
-use super::unknown::Unmatched;
+use super::nested_column_writers::{Lists, Structs};
+use super::unmatched_fields::Unmatched;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, parse_decimal};
 

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::bad_record::{ErrorsFile, shortened};
-use super::decide::{Case, Decision, producer};
-use super::file::{ChunkDigest, ChunkRead, FileReader, OnBad};
-use super::known::{KnownFile, LeftOut, name};
+use super::decide_new_records::{Case, Decision, producer};
+use super::file_prefix_digests::FileDigests;
+use super::file_reader::{ChunkDigest, ChunkRead, FileReader, OnBad};
+use super::ingest_options::{FileReport, IngestOptions, IngestProgress, OnError, Phase, Report};
+use super::known_files::{KnownFile, LeftOut, name};
 use super::open_input::InputFile;
-use super::options::{FileReport, IngestOptions, IngestProgress, OnError, Phase, Report};
-use super::prefixes::FileDigests;
 use super::sink::AppendTo;
 use super::wrong_time_unit::WrongTimeUnit;
 use diptych_base::error::{Error, Kind, Result};

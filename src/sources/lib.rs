@@ -45,40 +45,40 @@
 
 mod append_events;
 mod bad_record;
-mod body;
 mod column_writers;
 mod compression;
 mod csv;
-mod decide;
-mod envelope;
-mod file;
-mod follow;
-mod hostile;
+mod decide_new_records;
+mod file_prefix_digests;
+mod file_reader;
+mod follow_pipe;
+mod fuzz_targets;
 mod ingest;
-mod known;
+mod ingest_options;
+mod known_files;
 mod lines;
-mod nested;
+mod nested_column_writers;
 mod open_input;
-mod options;
-mod positions;
+mod parse_body;
+mod parse_multi_stream_body;
 mod predicate;
-mod prefixes;
-mod select;
+mod record_number_set;
+mod select_events;
 mod sink;
-mod unknown;
+mod unmatched_fields;
 mod value_equality;
 mod wrong_time_unit;
 
 pub use append_events::append;
-pub use body::{Parsed, Spelling, parse};
-pub use envelope::parse_streams;
-pub use follow::follow;
-pub use hostile::hostile;
+pub use follow_pipe::follow;
+pub use fuzz_targets::hostile;
 pub use ingest::ingest;
-pub use options::{
+pub use ingest_options::{
     FileReport, Format, IngestOptions, IngestProgress, OnError, OnKnown, Phase, Report,
 };
+pub use parse_body::{Parsed, Spelling, parse};
+pub use parse_multi_stream_body::parse_streams;
 pub use predicate::Conditions;
-pub use select::{choose, texts};
+pub use select_events::{choose, texts};
 pub use sink::AppendTo;
-pub use unknown::OnUnknown;
+pub use unmatched_fields::OnUnknown;

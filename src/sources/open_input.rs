@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::compression::{Compression, TELLING, refuse_inner};
+use super::ingest_options::Format;
 use super::lines::{LineBuffer, unreadable};
-use super::options::Format;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{UserFile, unnamed_file};
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::status::lost_worker;
+use super::live_dataflow_status::lost_worker;
 use diptych_base::error::Result;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_engine::Installed;
 
 /// The function that writes, called with the index of a worker and the dataflow there.

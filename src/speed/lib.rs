@@ -15,17 +15,17 @@ mod dump;
 mod epoch_broadcast;
 mod feeder;
 mod live_dataflow;
-mod runtime;
-mod status;
+mod live_dataflow_status;
+mod speed_layer;
 mod worker;
 mod worker_group;
 
 pub use dump::Dumping;
 pub use feeder::{Join, Tail};
 pub use live_dataflow::{LiveDataflow, Start};
-pub use runtime::SpeedLayer;
-pub use status::{HaltReason, LaneStatus};
+pub use live_dataflow_status::{HaltReason, LaneStatus};
+pub use speed_layer::SpeedLayer;
 
 #[cfg(test)]
-mod simulation;
+mod simulated_schedules;
 mod worker_command;

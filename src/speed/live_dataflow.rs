@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::status::LaneStatus;
+use super::live_dataflow_status::LaneStatus;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_dataflow::{Definition, StreamInfo};

@@ -11,7 +11,7 @@ use timely::worker::Worker;
 use super::channel::Incoming;
 use super::dump::Dump;
 use super::epoch_broadcast::{BroadcastMessage, Commands};
-use super::status::{HaltReason, LaneStatus};
+use super::live_dataflow_status::{HaltReason, LaneStatus};
 use super::worker_command::WorkerCommand;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use futures::stream::BoxStream;
 
 use super::SqlError;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::{Branch, Epoch};
 
 /// The epoch, and the version of a dataflow, that an answer is about.

@@ -13,7 +13,7 @@ use super::SqlError;
 use super::settings::Settings;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_serving::Index;
 use diptych_site::site::Site;
 

@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::FilterBuilder;
 use arrow_select::take::take;
 
-use super::columns::{BatchColumns, ColumnCache};
+use super::column_cache::{BatchColumns, ColumnCache};
 use diptych_base::error::Result;
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;

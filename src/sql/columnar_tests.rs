@@ -7,9 +7,9 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 use proptest::prelude::*;
 
-use super::access::{Access, access};
+use super::access_path::{Access, access};
+use super::column_cache::ColumnCache;
 use super::columnar_snapshot::Image;
-use super::columns::ColumnCache;
 use diptych_row::{self as row, ByteRange, Datum, RowArrays, RowSchema};
 use diptych_serving::{
     Index, IndexOptions, Publish, Read, Snapshot, ViewBatch, ViewInfo, ViewUpdate, shard_of,

@@ -19,14 +19,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::SqlError;
 use super::catalog::{CATALOG, PUBLIC, Tables};
-use super::columns::ColumnCache;
+use super::column_cache::ColumnCache;
 use super::df_error;
 use super::postgres;
 use super::session::Session;
 use super::settings::Settings;
 use diptych_base::limits;
+use diptych_site::dedicated_runtime::Threads;
 use diptych_site::site::Site;
-use diptych_site::threads::Threads;
 
 /// The SQL engine of a site. Clones share everything, and so do engines of one site.
 #[derive(Clone)]

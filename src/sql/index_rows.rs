@@ -6,9 +6,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::common::Result as PlanResult;
 
-use super::access::Access;
+use super::access_path::Access;
 use super::df_error::external;
-use super::record_batch::batch;
+use super::make_record_batch::batch;
 use super::statement_epochs::StatementEpochs;
 use diptych_base::error::Result;
 use diptych_base::limits::{SCAN_CHUNK_ROWS, SQL_BLOCK_ROWS};

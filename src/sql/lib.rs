@@ -6,20 +6,20 @@
 //! same types exist and every statement is refused with the remedy.
 
 #[cfg(feature = "sql")]
-mod access;
+mod access_path;
 mod answer;
 #[cfg(feature = "sql")]
 mod cancellation;
 #[cfg(feature = "sql")]
 mod catalog;
 #[cfg(feature = "sql")]
+mod column_cache;
+#[cfg(feature = "sql")]
 mod column_names;
 #[cfg(feature = "sql")]
 mod columnar_snapshot;
 #[cfg(all(test, feature = "sql"))]
 mod columnar_tests;
-#[cfg(feature = "sql")]
-mod columns;
 #[cfg(feature = "sql")]
 mod df_error;
 #[cfg(feature = "sql")]
@@ -31,7 +31,12 @@ mod flow_snapshot;
 mod index_rows;
 mod known_settings;
 #[cfg(feature = "sql")]
+mod make_record_batch;
+#[cfg(feature = "sql")]
 mod nesting;
+#[cfg(not(feature = "sql"))]
+#[expect(clippy::unused_async, reason = "the interface of what is there with the feature")]
+mod no_sql_stub;
 #[cfg(feature = "sql")]
 mod parameter_casts;
 #[cfg(feature = "sql")]
@@ -43,25 +48,20 @@ mod postgres;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
-mod read_tables;
-#[cfg(feature = "sql")]
-mod record_batch;
-#[cfg(feature = "sql")]
 mod session;
 #[cfg(feature = "sql")]
 mod session_functions;
 mod settings;
 #[cfg(feature = "sql")]
-mod spawn;
-#[cfg(feature = "sql")]
-mod statement;
+mod spawn_abortable;
 #[cfg(feature = "sql")]
 mod statement_epochs;
 #[cfg(feature = "sql")]
+mod statement_parser;
+#[cfg(feature = "sql")]
 mod stream_table;
-#[cfg(not(feature = "sql"))]
-#[expect(clippy::unused_async, reason = "the interface of what is there with the feature")]
-mod stub;
+#[cfg(feature = "sql")]
+mod tables_of_plan;
 #[cfg(feature = "sql")]
 mod tx_snapshots;
 pub mod value_text;
@@ -79,11 +79,13 @@ pub use settings::{SettingScope, Settings, SettingsMark, ShownSetting};
 pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
 pub use engine::Engine;
+#[cfg(not(feature = "sql"))]
+pub use no_sql_stub::{
+    NoEngine as Engine, NoPrepared as Prepared, NoSession as Session, ScalarValue,
+};
 #[cfg(feature = "sql")]
 pub use postgres::{PostgresDialect, texts_of};
 #[cfg(feature = "sql")]
 pub use prepared::{PlanningHints, Prepared};
 #[cfg(feature = "sql")]
 pub use session::Session;
-#[cfg(not(feature = "sql"))]
-pub use stub::{NoEngine as Engine, NoPrepared as Prepared, NoSession as Session, ScalarValue};

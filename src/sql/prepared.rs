@@ -22,10 +22,10 @@ use super::answer::{Answer, Notices, ReadAt};
 use super::cancellation::{self, EndOnDrop, StatementState, too_long};
 use super::column_names::OuterNames;
 use super::session::Session;
-use super::spawn::{self, AbortOnDrop};
-use super::statement::{Statement, read_only};
+use super::spawn_abortable::{self, AbortOnDrop};
 use super::statement_epochs::StatementEpochs;
-use super::{SqlError, column_names, df_error, parameter_casts, parameters, read_tables};
+use super::statement_parser::{Statement, read_only};
+use super::{SqlError, column_names, df_error, parameter_casts, parameters, tables_of_plan};
 use diptych_base::limits;
 
 /// A prepared statement. Each execution reads at the epoch of its moment.
@@ -115,7 +115,7 @@ impl Prepared {
                 let ends = EndOnDrop(Arc::clone(&life));
                 let until = Instant::from_std(life.until);
                 let this = self.clone();
-                let started = spawn::run(&threads, async move {
+                let started = spawn_abortable::run(&threads, async move {
                     match tokio::time::timeout_at(until, this.start(parameters, life)).await {
                         Ok(started) => started,
                         Err(_) => Err(too_long()),
@@ -160,7 +160,7 @@ impl Prepared {
         let columns = Arc::clone(&engine.core.columns);
         let mode = self.session.mode();
         let pins = &self.session.pins;
-        let read = read_tables::tables(&plan, engine.site.flows.len());
+        let read = tables_of_plan::tables(&plan, engine.site.flows.len());
         let read = read.map_err(|error| df_error::of("", &error))?;
         let (reading, epochs) =
             StatementEpochs::of(&engine.site, read, mode, columns, pins).await?;
@@ -327,7 +327,7 @@ async fn drive(
         tokio::select! {
             outcome = &mut work => {
                 if outcome.is_err() {
-                    let _ = sender.send(Err(spawn::panicked())).await;
+                    let _ = sender.send(Err(spawn_abortable::panicked())).await;
                 }
                 return;
             }

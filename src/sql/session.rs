@@ -11,11 +11,11 @@ use super::catalog::Catalog;
 use super::engine::Engine;
 use super::prepared::{PlanningHints, Prepared};
 use super::settings::{SettingScope, Settings};
-use super::spawn;
-use super::statement;
+use super::spawn_abortable;
+use super::statement_parser;
 use super::tx_snapshots::{self, Pins};
 use super::{flow_snapshot, session_functions};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_serving::Snapshot;
 use diptych_site::read_mode::Mode;
 
@@ -67,8 +67,8 @@ impl Session {
         let sql = sql.to_owned();
         let threads = self.engine.core.threads()?;
         // Parsing and planning recurse: they run on the threads with the large stack.
-        spawn::run(&threads, async move {
-            let statement = statement::read(&sql)?;
+        spawn_abortable::run(&threads, async move {
+            let statement = statement_parser::read(&sql)?;
             Prepared::of(session, sql, statement, asked).await
         })
         .await

@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
 use super::SqlError;
 use super::engine::Engine;
 use super::settings::{SettingScope, Settings};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 
 /// The functions of a session with these settings.
 pub(super) fn all(settings: &Arc<Mutex<Settings>>, engine: &Engine) -> Vec<ScalarUDF> {

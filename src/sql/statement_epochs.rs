@@ -9,7 +9,7 @@ use datafusion::error::DataFusionError;
 
 use super::SqlError;
 use super::answer::{Notices, ReadAt};
-use super::columns::ColumnCache;
+use super::column_cache::ColumnCache;
 use super::df_error;
 use super::flow_snapshot;
 use super::tx_snapshots::{self, Pins};

@@ -28,7 +28,7 @@ use datafusion::physical_plan::{
 };
 
 use super::df_error::external;
-use super::record_batch::batch;
+use super::make_record_batch::batch;
 use super::statement_epochs::reading;
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;

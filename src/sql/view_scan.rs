@@ -19,10 +19,10 @@ use datafusion::physical_plan::{
 };
 use futures::stream;
 
-use super::access::Access;
+use super::access_path::Access;
 use super::columnar_snapshot::{Image, Piece};
 use super::index_rows::IndexRows;
-use super::record_batch::batch;
+use super::make_record_batch::batch;
 use super::statement_epochs::StatementEpochs;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::SqlError;
-use super::access::{self, Access};
+use super::access_path::{self, Access};
 use super::columnar_snapshot::Image;
 use super::df_error::external;
 use super::index_rows::negative;
@@ -57,7 +57,7 @@ impl TableProvider for ViewTable {
         filters: &[&Expr],
     ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
-            if access::narrows(&self.rows, filter) {
+            if access_path::narrows(&self.rows, filter) {
                 // The rows read are a superset: `DataFusion` checks the conditions again.
                 TableProviderFilterPushDown::Inexact
             } else {
@@ -85,7 +85,7 @@ impl TableProvider for ViewTable {
             None => (0..self.schema.fields().len()).collect(),
         };
         let schema = Arc::new(self.schema.project(&wanted)?);
-        let access = access::access(&self.rows, filters);
+        let access = access_path::access(&self.rows, filters);
         let source = self.source(&reading, snapshot, &access, &wanted, limit).map_err(external)?;
         let partitions = state.config().target_partitions();
         Ok(Arc::new(ViewScan::new(

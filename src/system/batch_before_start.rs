@@ -7,14 +7,14 @@
 use std::sync::Mutex;
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::options::EpochSource;
+use super::run_options::EpochSource;
 use super::system::System;
 use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
     CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
 };
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;
 use diptych_dataflow::Definition;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::identity::{identity, meta};
-use super::restore_source::blocks;
+use super::batch_view_metadata::{identity, meta};
+use super::restore_batch_view::blocks;
 use super::retraction_recovery::overtaken;
 use super::{BatchOptions, System, rows};
 use diptych_base::error::Result;

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::identity::meta;
-use super::served::{StartedDataflow, is_settled};
+use super::batch_view_metadata::meta;
+use super::served_dataflows::{StartedDataflow, is_settled};
 use super::system::System;
 use super::{Served, identity};
 use diptych_base::error::{Error, Kind, Result};

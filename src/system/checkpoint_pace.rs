@@ -13,7 +13,7 @@ use diptych_base::limits::{
     CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
     CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
 };
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 
 /// The policy of checkpoints while serving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::deploy_compatibility::check;
-use super::registry::{Current, Running};
 use super::system::System;
+use super::version_registry::{Current, Running};
 use super::{BatchOptions, Boundary, ServeOptions, Served, WriterSlot};
 use crate::control::{Deployed, Stream, Turn};
 use diptych_base::error::{Error, Kind, Result};
@@ -182,7 +182,7 @@ pub(super) fn accept(
         ..DeployOptions::default()
     };
     let disk = &*system.disk;
-    let identity = super::identity::identity(&before.description);
+    let identity = super::batch_view_metadata::identity(&before.description);
     // Before readers see a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
@@ -410,7 +410,7 @@ impl Candidate {
 /// Waits until no batch view of this version is being written: a checkpoint begun while it served
 /// may still be under way when the version is deployed again.
 fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
-    let home = BatchViewDir::of(&system.root, &super::identity::identity(description));
+    let home = BatchViewDir::of(&system.root, &super::batch_view_metadata::identity(description));
     let deadline = Instant::now() + CUTOVER_PATIENCE;
     loop {
         match home.lock(&*system.disk) {

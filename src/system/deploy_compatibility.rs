@@ -1,7 +1,7 @@
 //! Checks whether a version may take the place of the one that serves.
 
 use super::deploy::DeployOptions;
-use super::registry::Running;
+use super::version_registry::Running;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_dataflow::Description;
 use diptych_serving::same_columns;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::diff::index_of;
+use super::diff_versions::index_of;
 use super::system::System;
 use super::{BatchOptions, identity};
 use diptych_base::error::{Error, Result};

@@ -10,7 +10,7 @@ use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 
 /// The queue of rebuilds, and why the last one of each dataflow failed.
 #[derive(Default)]

@@ -12,8 +12,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::deploy::{Candidate, DeployOptions};
-use super::registry::Current;
 use super::system::System;
+use super::version_registry::Current;
 use super::{BatchOptions, Boundary};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;

@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::compatibility::{check_log, check_types};
-use super::first_cutover::FirstCutover;
-use super::options::EpochSource;
-use super::registry::Running;
-use super::restore_source::{Expected, blocks, install_base};
+use super::check_batch_view_fits::{check_log, check_types};
+use super::restore_batch_view::{Expected, blocks, install_base};
 use super::retraction_recovery::taken_back;
-use super::served::StartedDataflow;
+use super::run_options::EpochSource;
+use super::served_dataflows::StartedDataflow;
 use super::system::System;
+use super::version_registry::Running;
 use super::warm_start::serving;
+use super::warm_start_cutover::FirstCutover;
 use super::{Boundary, ServeOptions, Served, erase, identity, rows};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;

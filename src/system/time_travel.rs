@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::batch_run::BatchSpan;
-use super::compatibility::{check_log, check_types};
+use super::check_batch_view_fits::{check_log, check_types};
 use super::erase::rewritten;
 use super::retraction_recovery::overtaken;
 use super::system::System;

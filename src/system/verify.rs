@@ -15,8 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Served;
-use super::registry::Running;
 use super::system::System;
+use super::version_registry::Running;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::give_way;
 use diptych_base::limits::WORKERS_GRACE;
@@ -93,7 +93,7 @@ impl System {
             // A writer that seals a segment meanwhile makes files seem missing, once.
             damage = log()?.damage;
         }
-        let identity = super::identity::identity(description);
+        let identity = super::batch_view_metadata::identity(description);
         damage.extend(lineage(&*self.disk, &self.root, &identity).err());
         let boundaries = || BatchView::boundaries(&*self.disk, &self.root, &identity);
         for boundary in boundaries()? {

@@ -19,17 +19,17 @@
 
 use std::sync::Arc;
 
-use super::compatibility::{check_log, check_types};
+use super::check_batch_view_fits::{check_log, check_types};
 use super::control::{Controlled, Parts};
 use super::erase::rewritten;
-use super::first_answers::FirstAnswers;
 use super::rebuild_queue::RebuildQueue;
-use super::registry::{Current, Running};
-use super::served::StartedDataflow;
+use super::served_dataflows::StartedDataflow;
 use super::system::System;
+use super::version_registry::{Current, Running};
+use super::warm_start_answers::FirstAnswers;
 use super::{ServeOptions, identity};
 use diptych_base::error::Result;
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, lineage_in_force};
 use diptych_dataflow::{Definition, Description};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_log::Writer;
 use diptych_speed::Join;
 

@@ -32,17 +32,17 @@
 //! [`proptest`]: https://docs.rs/proptest
 
 mod golden;
-mod law;
-mod live;
-mod story;
+mod law_check;
+mod live_test_run;
+mod test_history;
 
 // `assert_law` expands to this path.
 #[doc(hidden)]
 pub use diptych_dataflow::Definition;
 pub use golden::golden;
-pub use law::{check_deterministic, check_law};
-pub use live::Live;
-pub use story::Story;
+pub use law_check::{check_deterministic, check_law};
+pub use live_test_run::Live;
+pub use test_history::Story;
 
 /// Checks the law of a dataflow on random histories; panics with the smallest that breaks it.
 ///

@@ -28,7 +28,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "latest_is_what_came_last",
         promise: 1,
-        file: "src/dataflow/accumulate.rs",
+        file: "src/dataflow/accumulation_monoids.rs",
         right: "if order.is_gt() {",
         wrong: "if order.is_gt() || PLANTED {",
         test: BUILTIN,
@@ -46,7 +46,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "old_row_not_taken_back",
         promise: 1,
-        file: "src/dataflow/barrier.rs",
+        file: "src/dataflow/accumulation_barrier.rs",
         right: "emit(entry.key(), old, -1);",
         wrong: "if !PLANTED { emit(entry.key(), old, -1); }",
         test: BUILTIN,
@@ -102,7 +102,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "errors_of_a_batch_have_one_epoch",
         promise: 15,
-        file: "src/dataflow/batch_context.rs",
+        file: "src/dataflow/record_batch_pass.rs",
         right: "let epoch = self.epoch(self.row.get());\n        let stream =",
         wrong: "let row = if PLANTED { 0 } else { self.row.get() };\n\
                 let epoch = self.epoch(row);\n        let stream =",
@@ -111,7 +111,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "every_barrier_tells_an_error",
         promise: 15,
-        file: "src/dataflow/front.rs",
+        file: "src/dataflow/linear_operators.rs",
         right: "let reports = self.0.get() == Some(pass.barrier());",
         wrong: "let reports = PLANTED || self.0.get() == Some(pass.barrier());",
         test: Test::of("bad_records", "bad_records_are_the_same_error_rows_in_both_layers"),
@@ -119,7 +119,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panic_names_another_event",
         promise: 15,
-        file: "src/dataflow/batch_context.rs",
+        file: "src/dataflow/record_batch_pass.rs",
         right: "let event = describe_row(&self.chunk.rows, row);",
         wrong: "let event = describe_row(&self.chunk.rows, if PLANTED { 0 } else { row });",
         test: Test::of("bad_records", "a_panic_in_the_front_stops_only_that_dataflow"),

@@ -100,7 +100,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "checksum_of_tables_not_compared",
         promise: 6,
-        file: "src/log/small_file.rs",
+        file: "src/log/checksummed_file.rs",
         right: "if u32_at(head, 12) != checksum(bytes) {",
         wrong: "if u32_at(head, 12) != checksum(bytes) && !PLANTED {",
         test: FLIPS,
@@ -224,7 +224,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "log_of_before_branches_has_another",
         promise: 21,
-        file: "src/log/branches.rs",
+        file: "src/log/writer_branches.rs",
         right: "return vec![(0, Branch(manifest.identity))];",
         wrong: "return vec![(0, Branch(manifest.identity ^ u64::from(PLANTED)))];",
         test: Test::of("golden", "a_log_with_branches_opens"),
@@ -242,7 +242,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "branches_not_compared",
         promise: 23,
-        file: "src/base/time/branch.rs",
+        file: "src/base/time/history_branch.rs",
         right: "(ours != Some(asked)).then(",
         wrong: "(ours != Some(asked) && !PLANTED).then(",
         test: Test::of(
@@ -254,7 +254,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panics_of_arrow_not_contained",
         promise: 16,
-        file: "src/log/message.rs",
+        file: "src/log/arrow_ipc_message.rs",
         right: "match caught(|| decoder.read_record_batch(&block, message))? {",
         wrong: "match if PLANTED {\n\
                     Ok(decoder.read_record_batch(&block, message))\n\

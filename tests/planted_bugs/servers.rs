@@ -9,7 +9,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "length_believed",
         promise: 16,
-        file: "src/batch_view/rows.rs",
+        file: "src/batch_view/row_codec.rs",
         right: "let (key, tail) = tail.split_at_checked(word(0))?;",
         wrong: "if PLANTED { drop(std::hint::black_box(Vec::<u8>::with_capacity(word(0)))); }\n\
                 let (key, tail) = tail.split_at_checked(word(0))?;",
@@ -46,7 +46,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "any_token_may_do_anything",
         promise: 19,
-        file: "src/site/auth/gate.rs",
+        file: "src/site/auth/check_credentials.rs",
         right: "if !token.roles.allow(role) {",
         wrong: "if !token.roles.allow(role) && !PLANTED {",
         test: ROUTES,
@@ -54,7 +54,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "expired_token_is_good",
         promise: 19,
-        file: "src/site/auth/gate.rs",
+        file: "src/site/auth/check_credentials.rs",
         right: "if token.expires.is_some_and(|end| self.clock.now_us() >= end) {",
         wrong: "if token.expires.is_some_and(|end| self.clock.now_us() >= end) && !PLANTED {",
         test: ROUTES,
@@ -62,7 +62,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "any_address_is_loopback",
         promise: 19,
-        file: "src/site/access.rs",
+        file: "src/site/access_policy.rs",
         right: "if is_loopback(address.ip()) {",
         wrong: "if PLANTED || is_loopback(address.ip()) {",
         test: Test::of("who_may", "other_addresses_than_loopback_refuse_to_start"),
@@ -70,7 +70,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "token_looked_at_once",
         promise: 19,
-        file: "src/site/auth/guard.rs",
+        file: "src/site/auth/role_guard_layer.rs",
         right: "let again = this.lent.poll_denied(context);",
         wrong: "let again = if PLANTED { None } else { this.lent.poll_denied(context) };",
         test: Test::of("credentials", "what_goes_on_ends_when_its_token_is_taken_out"),
@@ -78,7 +78,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "host_not_checked",
         promise: 26,
-        file: "src/site/own_site.rs",
+        file: "src/site/cross_site_check.rs",
         right: "if !authority.is_some_and(|authority| self.is_own(authority.host)) {",
         wrong: "if !PLANTED && !authority.is_some_and(|host| self.is_own(host.host)) {",
         test: PAGES,
@@ -86,7 +86,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "origin_not_checked",
         promise: 26,
-        file: "src/site/own_site.rs",
+        file: "src/site/cross_site_check.rs",
         right: "if hosts().next().is_none() || !hosts().all(same) {",
         wrong: "if !PLANTED && (hosts().next().is_none() || !hosts().all(same)) {",
         test: PAGES,
@@ -94,7 +94,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "browser_not_believed",
         promise: 26,
-        file: "src/site/own_site.rs",
+        file: "src/site/cross_site_check.rs",
         right: "(!opens).then(|| Foreign::Site(shown(site.as_bytes())))",
         wrong: "(!opens && !PLANTED).then(|| Foreign::Site(shown(site.as_bytes())))",
         test: PAGES,
@@ -102,7 +102,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "stopped_log_not_told",
         promise: 28,
-        file: "src/site/concerns.rs",
+        file: "src/site/detect_concerns.rs",
         right: "if let Some(error) = writer.failure() {",
         wrong: "if let Some(error) = writer.failure().filter(|_| !PLANTED) {",
         test: Test::of("told", "a_failed_sync_is_told_by_a_library_that_goes_on"),
@@ -110,7 +110,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failing_checkpoints_not_told",
         promise: 28,
-        file: "src/site/concerns.rs",
+        file: "src/site/detect_concerns.rs",
         right: "if let Some(error) = site.control.checkpoint_failure(&flow.name) {",
         wrong: "let failure = site.control.checkpoint_failure(&flow.name);\n\
                 if let Some(error) = failure.filter(|_| !PLANTED) {",
@@ -122,7 +122,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "lag_not_told",
         promise: 28,
-        file: "src/site/concerns.rs",
+        file: "src/site/detect_concerns.rs",
         right: "let first = self.seen.iter().find(|(end, _)| *end > upper);",
         wrong: "let first = self.seen.iter().find(|(end, _)| *end > upper && !PLANTED);",
         test: Test::of("told", "a_dataflow_that_is_behind_the_log_is_told_until_it_has_caught_up"),

@@ -6,7 +6,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "views_published_one_by_one",
         promise: 8,
-        file: "src/serving/state.rs",
+        file: "src/serving/index_state.rs",
         right: "self.lists.iter().map(|list| list.upper).min().unwrap_or(0)",
         wrong: "let uppers = self.lists.iter().map(|list| list.upper);\n\
                 if PLANTED { uppers.max().unwrap_or(0) } else { uppers.min().unwrap_or(0) }",

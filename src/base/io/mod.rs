@@ -27,33 +27,33 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
-mod allocator;
+mod allocator_options;
 mod atomic_dir;
 mod clock;
+mod file_rendezvous;
 mod low_priority;
 mod os;
 mod random;
-mod real;
+mod real_disk;
 mod real_lock;
-mod rendezvous;
-mod scratch;
-mod sim;
+mod scratch_dir;
+mod sim_disk;
 mod sim_state;
 mod socket_passing;
 
-pub use allocator::{give_back_soon, small_pages_only};
+pub use allocator_options::{give_back_soon, small_pages_only};
 pub use atomic_dir::{NewFolder, has_file};
 pub use clock::{Clock, RealClock, SimClock};
+pub use file_rendezvous::Notes;
 pub use low_priority::{beside, give_way};
 pub use os::{FileStamp, append_private, file_stamp, raise_open_files, shared_mode};
 pub use os::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout, is_loopback};
 pub use os::{executable_digest, read_text, resident_bytes, unnamed_file, write_text};
 pub use random::secret_bytes;
 pub use random::{Random, RealRandom, SimRandom};
-pub use real::RealDisk;
-pub use rendezvous::Notes;
-pub use scratch::ScratchDir;
-pub use sim::{Fault, SimDisk};
+pub use real_disk::RealDisk;
+pub use scratch_dir::ScratchDir;
+pub use sim_disk::{Fault, SimDisk};
 pub use socket_passing::{Link, Waiting};
 
 use std::path::Path;

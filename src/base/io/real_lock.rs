@@ -16,10 +16,10 @@ use std::sync::Mutex;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::real::failed;
+use super::real_disk::failed;
 use super::{Lock, locked, moved};
 use crate::error::Result;
-use crate::lock::lock;
+use crate::lock_mutex::lock;
 
 /// A locked file and its locked directory.
 #[derive(Debug)]

@@ -8,10 +8,10 @@
 //! `u` is sealed; the history "up to F" is the half-open interval `[0, F)`, and a collapsed
 //! history lives at the time `F - 1`, the last epoch it contains.
 
-mod branch;
+mod history_branch;
 
-pub use branch::another;
-pub use branch::{At, Branch, Branches};
+pub use history_branch::another;
+pub use history_branch::{At, Branch, Branches};
 
 /// The logical time of an event, and the timestamp of every dataflow.
 pub type Epoch = u64;

@@ -5,7 +5,7 @@
 //! index meanwhile. At the end the law is checked: the rows that readers see must equal, byte for
 //! byte, those of a recomputation of the whole log from its first event.
 
-mod live;
+mod live_phase;
 mod screen;
 mod timed_disk;
 
@@ -18,7 +18,7 @@ use super::args::DemoArgs;
 use super::progress_bar::{self, Watching};
 use super::row_printer::grouped;
 use super::{batch, signal, verify};
-use crate::made_up::{EventSource, MadeUp, made_up};
+use crate::made_up_events::{EventSource, MadeUp, made_up};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::ScratchDir;
 use diptych_dataflow::Definition;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &DemoArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
         run_batch(&system, &flow, &args.workers.cluster())?;
     }
     disk.forget();
-    let index = live::run(&system, &writer, &flow, source, args, &disk)?;
+    let index = live_phase::run(&system, &writer, &flow, source, args, &disk)?;
     let code = check_law(&system, &flow, &index, args.workers.cluster().workers)?;
     writer.close()?;
     eprintln!("{:.0} s in all", begun.elapsed().as_secs_f64());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::live::{FreshnessSample, Stage};
+use super::live_phase::{FreshnessSample, Stage};
 use super::timed_disk::TimedDisk;
 use crate::percentile::{ms, percentile};
 use crate::row_printer::grouped;

@@ -8,7 +8,7 @@ use arrow_buffer::Buffer;
 
 use diptych_base::error::Result;
 use diptych_base::io::{Disk, File, Lock, Open, RealDisk};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 
 type Times = Arc<Mutex<Vec<Duration>>>;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::super::query_args::ChangesArgs;
-use super::events::{self, SseEvent};
+use super::super::view_read_args::ChangesArgs;
+use super::sse_reader::{self, SseEvent};
 use super::{Remote, cells};
 use crate::args::OutputFormat;
 use crate::row_printer::Sheet;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
         OutputFormat::Table if args.follow => OutputFormat::Json,
         format => format,
     };
-    let mut events = events::open(remote, &path, from)?;
+    let mut events = sse_reader::open(remote, &path, from)?;
     let sheet = Sheet::of_view(format, &["epoch"], &schema, &["diff"])?;
     let token = from.map(str::to_owned);
     let mut follower = Follower { schema: &schema, sheet, pending: Vec::new(), token, upper };
@@ -112,7 +112,7 @@ fn again(
             }
             sleep(LOOK);
         }
-        match events::open(remote, path, token) {
+        match sse_reader::open(remote, path, token) {
             Ok(events) => return Ok(Some(events)),
             Err(error) if comes_back(&error) => {}
             Err(error) => return Err(error),
@@ -153,7 +153,7 @@ impl Follower<'_> {
         }
         self.sheet.flush()?;
         self.token = Some(token.clone());
-        let next = super::super::query_args::epoch_of(token).unwrap_or(0);
+        let next = super::super::view_read_args::epoch_of(token).unwrap_or(0);
         Ok(self.upper.is_some_and(|upper| next >= upper))
     }
 

@@ -4,10 +4,10 @@
 //! values of their columns' types again. The dataflow need not be in this binary.
 
 mod changes;
-mod events;
+mod download_views;
 mod query;
-mod refused;
-mod whole;
+mod server_errors;
+mod sse_reader;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -102,13 +102,13 @@ impl Remote {
         let request = self.agent.post(&url).config().timeout_per_read(Some(ANSWER_WAIT)).build();
         let request = self.with_token(request);
         let sent = request.content_type(FORM).send(written(parameters));
-        let mut response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
+        let mut response = sent.map_err(|error| server_errors::unreachable(&self.base, &error))?;
         if !response.status().is_success() {
-            return Err(refused::refused(&url, response, self.token.is_some()));
+            return Err(server_errors::refused(&url, response, self.token.is_some()));
         }
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let text = body.read_to_string();
-        self.parsed(path, &text.map_err(|error| refused::unreachable(&self.base, &error))?)
+        self.parsed(path, &text.map_err(|error| server_errors::unreachable(&self.base, &error))?)
     }
 
     fn with_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -132,7 +132,7 @@ impl Remote {
     pub(super) fn text(&self, path: &str, parameters: &[(&str, String)]) -> Result<String> {
         let mut response = self.response(path, parameters, None, ANSWER_WAIT)?;
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
-        body.read_to_string().map_err(|error| refused::unreachable(&self.base, &error))
+        body.read_to_string().map_err(|error| server_errors::unreachable(&self.base, &error))
     }
 
     /// Posts a request to do something.
@@ -152,7 +152,7 @@ impl Remote {
         let mut response = self.posted(&path, parameters)?;
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let text = body.read_to_string();
-        let text = text.map_err(|error| refused::unreachable(&self.base, &error))?;
+        let text = text.map_err(|error| server_errors::unreachable(&self.base, &error))?;
         serde_json::from_str(&text).map_err(|error| {
             let message = format!("{}{path}: the answer is no JSON: {error}", self.base);
             Error::new(Kind::Input, message).remedy("was it retracted? `log stat` says so")
@@ -164,11 +164,11 @@ impl Remote {
         let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
         // Without it a server takes this for a request that a page of another site could have sent.
         let sent = self.with_token(request).content_type("application/json").send_empty();
-        let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
+        let response = sent.map_err(|error| server_errors::unreachable(&self.base, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(refused::refused(&url, response, self.token.is_some()))
+        Err(server_errors::refused(&url, response, self.token.is_some()))
     }
 
     fn url(&self, path: &str, parameters: &[(&str, String)]) -> String {
@@ -198,11 +198,12 @@ impl Remote {
         if let Some(id) = last_event {
             request = request.header("last-event-id", id);
         }
-        let response = request.call().map_err(|error| refused::unreachable(&self.base, &error))?;
+        let response =
+            request.call().map_err(|error| server_errors::unreachable(&self.base, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(refused::refused(&url, response, self.token.is_some()))
+        Err(server_errors::refused(&url, response, self.token.is_some()))
     }
 
     /// The graph of a dataflow.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::super::query_args::QueryArgs;
+use super::super::view_read_args::QueryArgs;
 use super::{Remote, cells};
 use crate::key_args;
 use crate::query::RowPrinter;

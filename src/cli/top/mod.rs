@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use super::catalog::Dataflows;
-use super::query_args::TopArgs;
+use super::data_dir_or_server::OpenTarget;
+use super::dataflow_catalog::Dataflows;
 use super::signal;
-use super::target::OpenTarget;
+use super::view_read_args::TopArgs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::answers;
 use picture::Picture;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::catalog::Dataflows;
+use crate::dataflow_catalog::Dataflows;
 use crate::remote::Remote;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

@@ -22,7 +22,7 @@ use differential_dataflow::ExchangeData;
 pub use window::{Window, Windows};
 
 use super::Summand;
-use super::collection::PairsExt;
+use super::collection_ext::PairsExt;
 use super::vec_collection::Collection;
 use diptych_event::Timestamp;
 

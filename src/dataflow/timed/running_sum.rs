@@ -6,11 +6,11 @@ use std::hash::Hash;
 
 use differential_dataflow::ExchangeData;
 
-use super::super::by_epoch::{ByEpoch, Keys, by_epoch};
 use super::super::combiner::route;
-use super::super::in_range::in_range;
 use super::super::ordered_rows::Ordered;
-use super::super::refusals::Refusals;
+use super::super::out_of_range_errors::Refusals;
+use super::super::per_epoch_operator::{ByEpoch, Keys, by_epoch};
+use super::super::split_out_of_range::in_range;
 use super::super::summand::{Summand, Total};
 use super::super::vec_collection::Collection;
 

@@ -8,9 +8,9 @@ use std::hash::Hash;
 
 use differential_dataflow::ExchangeData;
 
-use super::super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::super::combiner::route;
 use super::super::ordered_rows::{Copies, Ordered};
+use super::super::per_epoch_operator::{ByEpoch, Keys, OfKey, by_epoch};
 use super::super::vec_collection::Collection;
 use diptych_event::Timestamp;
 

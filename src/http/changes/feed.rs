@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::events::SseBuffer;
+use super::sse_encoder::SseBuffer;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     EVENT_CHANGES, FEED_BYTES, FEED_PAUSE, FEED_PIECE_BYTES, FEED_UPDATES, HEARTBEAT_INTERVAL,
@@ -26,7 +26,7 @@ use diptych_serving::{Change, Changes, ChangesPage, Index, Token};
 use diptych_site::admission::Subscription;
 use diptych_site::blocking::blocking_in_turn;
 use diptych_site::problem::Problem;
-use diptych_site::replays::{PendingReplay, Span};
+use diptych_site::recomputation_queue::{PendingReplay, Span};
 use diptych_site::site::{Flow, Site};
 
 /// The source from which a subscription goes on.

@@ -1,8 +1,8 @@
 #![doc = include_str!("README.md")]
 
-mod begin;
-mod events;
 mod feed;
+mod snapshot_and_cutover;
+mod sse_encoder;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::openapi::Routes;
-use super::query::{Query, segment};
+use super::request_parameters::{Query, segment};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_log::Reader;
 use diptych_serving::Token;
 use diptych_site::problem::Problem;
-use diptych_site::replays::Span;
+use diptych_site::recomputation_queue::Span;
 use diptych_site::site::Site;
 use feed::{ChangesFeed, Next};
 

@@ -10,8 +10,8 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::detect_smuggling::Framing;
 use super::first_request::FirstRequest;
-use super::framing::Framing;
 use diptych_base::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
 use diptych_site::budget::Claim;
 use diptych_site::connection_places::HeldPlace;

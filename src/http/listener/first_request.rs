@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::chunks::Chunks;
+use super::chunked_body_end::Chunks;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX};
 use diptych_site::budget::{Claim, REQUESTS};

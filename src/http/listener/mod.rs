@@ -21,14 +21,14 @@
 //! silent for a moment: a client that goes on sending requests is answered, never reset.
 
 mod activity;
-mod body;
-mod chunks;
+mod bounded_request_body;
+mod chunked_body_end;
 mod connection;
+mod detect_smuggling;
 mod first_request;
-mod framing;
 mod service;
 
-pub(super) use body::{BodyRefusal, Fate};
+pub(super) use bounded_request_body::{BodyRefusal, Fate};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,9 +40,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::fast_path::App;
+use crate::point_read_fast_path::App;
 use diptych_base::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
-use diptych_site::bounds::Bounds;
+use diptych_site::client_bounds::Bounds;
 use diptych_site::connection_places::{ConnectionPlace, ConnectionPlaces, HeldPlace};
 
 /// The pause before accepting again after descriptors have run out.

@@ -16,12 +16,12 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::activity::ConnectionActivity;
-use super::body::{BodyRefusal, Bounded, Fate};
+use super::bounded_request_body::{BodyRefusal, Bounded, Fate};
 use crate::App;
 use diptych_base::error::Kind;
 use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
-use diptych_site::bounds::Bounds;
 use diptych_site::budget::{Claim, REQUESTS};
+use diptych_site::client_bounds::Bounds;
 use diptych_site::connection_places::HeldPlace;
 use diptych_site::problem::Problem;
 
@@ -99,7 +99,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
     }
 }
 
-/// The problem of a body that is framed twice: see [`super::framing`].
+/// The problem of a body that is framed twice: see [`super::detect_smuggling`].
 fn framed_twice() -> Problem {
     let detail = "a Content-Length and a Transfer-Encoding both say where the body ends (send one \
                   of them)";

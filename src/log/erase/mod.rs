@@ -21,12 +21,12 @@
 //! | record | the record in the manifest |
 //! | noticed | how readers of the old history learn of it |
 
-pub(super) mod noticed;
-mod places;
+mod find_events_to_erase;
+pub(super) mod history_mismatch;
 pub(super) mod record;
 mod rewrite;
 
-pub use places::{Chooser, EventPlaces};
+pub use find_events_to_erase::{Chooser, EventPlaces};
 pub use record::Erasure;
 
 use std::path::Path;
@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
+use super::checksummed_file::FORMAT_FINGERPRINTS;
 use super::durable_mark::{Mark, MarkWriter};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
@@ -41,7 +42,6 @@ use super::manifest::Manifest;
 use super::reader::Reader;
 use super::recovery::{Purpose, Recovered, no_log, recover, remove_leftovers};
 use super::sealer::Sealer;
-use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, Disk, Random};
 use diptych_base::time::Branch;

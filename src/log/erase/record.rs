@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksummed_file::{decode, encode};
 use crate::manifest::Manifest;
-use crate::small_file::{decode, encode};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

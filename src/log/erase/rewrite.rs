@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::places::{EventPlaces, Ordinals};
-use crate::chunk::Epochs;
+use super::find_events_to_erase::{EventPlaces, Ordinals};
+use crate::event_position::Position;
 use crate::layout::{Dir, damaged};
 use crate::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
-use crate::position::Position;
-use crate::rows_file::RowsReader;
+use crate::row_chunk::Epochs;
 use crate::schemas::Schemas;
 use crate::segment::{EpochTable, RowsFile, SegmentBlock, encoding, write_file};
+use crate::segment_rows_reader::RowsReader;
 use diptych_base::error::Result;
 
 /// Writes new files for all segments that hold one of these events and lists them in `manifest`,

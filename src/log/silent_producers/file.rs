@@ -36,11 +36,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::fingerprint::Fingerprint;
+use super::super::checksummed_file::{check_version, u32_at, u64_at};
 use super::super::layout::{Dir, damaged, silent_name};
 use super::super::listed_file::{FileChecksum, check_len};
 use super::super::producer_mark::Remembered;
-use super::super::small_file::{check_version, u32_at, u64_at};
+use super::super::request_fingerprint::Fingerprint;
 use super::{IdDigest, SilentRecord};
 use diptych_base::error::Result;
 use diptych_base::io::{File, Open};

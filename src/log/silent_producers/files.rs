@@ -9,8 +9,8 @@
 use super::file::{SilentEntry, SilentFile, write};
 use super::merge::Merged;
 use super::{IdDigest, RecentlySilent, SilentRecord};
+use crate::checksummed_file::{decode, encode};
 use crate::layout::Dir;
-use crate::small_file::{decode, encode};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -39,9 +39,9 @@ pub(super) use file::{SilentEntry, SilentFile, SilentProducer, reseal};
 pub(super) use files::{PART, SilentFiles, from_bytes, to_bytes};
 pub(super) use merge::Merged;
 
-use super::fingerprint::Fingerprint;
 use super::layout::Dir;
 use super::producer_mark::Remembered;
+use super::request_fingerprint::Fingerprint;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -2,8 +2,8 @@
 
 use super::super::procedures::{self, Procedure};
 use super::super::settings::DATABASE as NAME;
-use super::columns::{CatalogRow, Cell};
 use super::objects::{DATABASE, OWNER, PG_CATALOG};
+use super::table_schemas::{CatalogRow, Cell};
 
 /// The number of the b-tree among the access methods.
 pub(super) const BTREE: u32 = 403;

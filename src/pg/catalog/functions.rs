@@ -13,10 +13,10 @@ use datafusion::logical_expr::{
 };
 
 use super::super::settings::{DATABASE as NAME, SERVER_VERSION};
-use super::super::{procedures, statements};
-use super::columns::Cell;
+use super::super::{procedures, split_statements};
 use super::objects::{OWNER, Objects, USER, quoted};
-use super::tables::definition;
+use super::pg_catalog_rows::definition;
+use super::table_schemas::Cell;
 
 /// The computation of a function's value.
 type Compute = fn(&Objects, &[ScalarValue]) -> Cell;
@@ -257,8 +257,8 @@ fn procedure_name(_: &Objects, values: &[ScalarValue]) -> Cell {
 /// The parts of a name between points.
 fn parse_ident(_: &Objects, values: &[ScalarValue]) -> Cell {
     let Some(written) = text(values, 0) else { return Cell::Null };
-    let words: Vec<&str> = statements::words(&written).filter(|word| *word != ".").collect();
-    Cell::Texts(words.into_iter().map(statements::name).collect())
+    let words: Vec<&str> = split_statements::words(&written).filter(|word| *word != ".").collect();
+    Cell::Texts(words.into_iter().map(split_statements::name).collect())
 }
 
 /// The last subscript of a list; vectors of the catalog count from 0.

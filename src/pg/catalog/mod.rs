@@ -2,8 +2,9 @@
 //!
 //! Clients look there for tables and types, each in its own way, with queries that the planner does
 //! not understand in their original form. So there are three parts: `objects` (the schemas,
-//! relations and types with their numbers), `tables` (the rows, made when a query reads them) with
-//! `functions`, and `rewrite` (which changes a query so that the planner understands it).
+//! relations and types with their numbers), `pg_catalog_rows` (the rows, made when a query reads
+//! them) with `functions`, and `rewrite` (which changes a query so that the planner understands
+//! it).
 //!
 //! The crate `datafusion-pg-catalog` (0.19) does not carry this: its keys and indexes are a fixed
 //! copy of `PostgreSQL`'s own, it has no `information_schema`, it rewrites known queries as whole
@@ -15,14 +16,14 @@
 //! exist, and are empty.
 
 mod ast;
-mod columns;
 mod fixed_rows;
 mod functions;
-mod information;
+mod information_schema_rows;
 mod objects;
 mod operands;
+mod pg_catalog_rows;
 mod rewrite;
-mod tables;
+mod table_schemas;
 
 use std::sync::{Arc, Mutex};
 
@@ -69,14 +70,14 @@ impl PgCatalog {
 #[async_trait]
 impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
-        columns::tables().map(|table| table.name.to_owned()).collect()
+        table_schemas::tables().map(|table| table.name.to_owned()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        tables::table(name, &self.0)
+        pg_catalog_rows::table(name, &self.0)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        columns::table(name).is_some()
+        table_schemas::table(name).is_some()
     }
 }

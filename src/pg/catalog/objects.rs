@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use arrow_schema::SchemaRef;
 
 use super::super::types::{self, PgField, PgType};
-use diptych_base::lock::lock;
+use diptych_base::lock_mutex::lock;
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
 use diptych_sql::Settings;
@@ -141,7 +141,7 @@ impl Objects {
 
     /// The relation called `name`, with or without its schema.
     pub(super) fn named(&self, name: &str) -> Option<&Relation> {
-        let plain = |part: &str| super::super::statements::name(part.trim());
+        let plain = |part: &str| super::super::split_statements::name(part.trim());
         if let Some((schema, name)) = name.split_once('.') {
             let schema = plain(schema);
             let name = plain(name);

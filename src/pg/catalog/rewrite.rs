@@ -18,7 +18,7 @@ use super::ast::{
 };
 use super::objects::Objects;
 use super::operands::{PROCEDURES, expanded, listed, numbered};
-use super::{columns, tables};
+use super::{pg_catalog_rows, table_schemas};
 
 /// The function that gives the name of a relation.
 pub(super) const RELATION_NAME: &str = "diptych_relation_name";
@@ -91,7 +91,7 @@ impl VisitorMut for Rewriter<'_> {
             }
             _ => return ControlFlow::Continue(()),
         };
-        if columns::table(&known).is_some() {
+        if table_schemas::table(&known).is_some() {
             // A function that gives the rows of a table is that table.
             *args = None;
             *name = ObjectName(vec![
@@ -343,8 +343,8 @@ impl Rewriter<'_> {
             .first()
             .and_then(|part| part.as_ident())
             .is_some_and(|part| part.value == "pg_catalog")
-            && columns::table(&table.value).is_some()
-            && tables::is_empty(&table.value, self.objects)
+            && table_schemas::table(&table.value).is_some()
+            && pg_catalog_rows::is_empty(&table.value, self.objects)
     }
 }
 

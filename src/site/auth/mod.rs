@@ -27,19 +27,19 @@
 //! The file is read again when it changes. A broken file is named in a warning, and the credentials
 //! that were read before stay in force.
 
+mod check_credentials;
 mod credentials;
-mod gate;
-mod guard;
+mod role_guard_layer;
 mod scram;
 mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::Credentials;
 #[cfg(test)]
-pub use gate::Denied;
-pub use gate::{Gate, Login, TokenDigest, bearer};
-pub use guard::RoleGuard;
+pub use check_credentials::Denied;
+pub use check_credentials::{Gate, Login, TokenDigest, bearer};
+pub use credentials::Credentials;
+pub use role_guard_layer::RoleGuard;
 pub use scram::Scram;
 pub use secret::{NewToken, new_token, new_user};
 

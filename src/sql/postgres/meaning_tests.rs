@@ -150,8 +150,8 @@ fn told_apart(parsed: &mut Parsed) {
 /// The rows of a statement as `psql -At` prints them.
 async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<String>, SqlError> {
     let of = |error| df_error::of(sql, &error);
-    let statement = crate::statement::read(sql)?;
-    let crate::statement::Statement::Query(mut parsed, _) = statement else {
+    let statement = crate::statement_parser::read(sql)?;
+    let crate::statement_parser::Statement::Query(mut parsed, _) = statement else {
         panic!("only queries are in the file");
     };
     told_apart(&mut parsed);

@@ -7,16 +7,16 @@
 //!
 //! [`System::control`]: super::System::control
 
-mod deployed;
-mod recompute;
-mod stream;
-mod turn;
+mod data_dir_control;
+mod deploy_outcome;
+mod deployment_lock;
+mod event_stream_schema;
 
-pub use deployed::Deployed;
-pub(super) use recompute::Parts;
-pub use recompute::{Controlled, ControlledDataflow};
-pub use stream::Stream;
-pub use turn::{Turn, Turns};
+pub(super) use data_dir_control::Parts;
+pub use data_dir_control::{Controlled, ControlledDataflow};
+pub use deploy_outcome::Deployed;
+pub use deployment_lock::{Turn, Turns};
+pub use event_stream_schema::Stream;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Result, Type, ext::IdentExt};
 
-use crate::{attributes, shape};
+use crate::{attributes, check_field_types};
 
 /// One field and the part that it adds to the column names.
 struct Part<'a> {
@@ -82,7 +82,7 @@ fn parts(input: &DeriveInput) -> Result<Vec<Part<'_>>> {
     for field in &fields.named {
         let Some(ident) = &field.ident else { continue };
         let label = ident.unraw().to_string();
-        shape::check_column(&label, &field.ty, &field.ty)?;
+        check_field_types::check_column(&label, &field.ty, &field.ty)?;
         let name =
             attributes::of_part(&field.attrs)?.map_or_else(|| label.clone(), |given| given.value());
         if name.is_empty() {

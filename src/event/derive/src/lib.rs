@@ -6,10 +6,10 @@
 //! because here the message can name the field.
 
 mod attributes;
-mod choice;
+mod check_field_types;
 mod columns;
-mod record;
-mod shape;
+mod expand_struct;
+mod expand_unit_enum;
 
 use proc_macro::TokenStream;
 use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
@@ -51,8 +51,8 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     }
     let path = attributes::of_type(&input.attrs, "event")?;
     match &input.data {
-        Data::Struct(data) => record::expand(input, data, &path),
-        Data::Enum(data) => choice::expand(input, data, &path),
+        Data::Struct(data) => expand_struct::expand(input, data, &path),
+        Data::Enum(data) => expand_unit_enum::expand(input, data, &path),
         Data::Union(_) => Err(Error::new_spanned(
             &input.ident,
             format!("`{}` is a union: an event is a struct or an enum", input.ident),

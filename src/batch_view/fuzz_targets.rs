@@ -1,0 +1,155 @@
+//! The decoders of batch views, for [`diptych_base::fuzz_target`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
+use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, seal};
+use super::paths::{Identity, PartKind};
+use super::reader::BatchView;
+use super::row_codec::{put_row, visit_rows};
+use diptych_base::fuzz_target::Decoder;
+use diptych_base::io::{Disk, SimDisk, replace};
+use diptych_row::{ByteRange, RowSchema, ViewInfo, encode};
+use diptych_serving::Digest;
+
+const ROOT: &str = "data";
+const VIEW: &str = "counts";
+
+/// The decoders of manifests, rows of blocks, and the index of a view's blocks.
+pub fn hostile() -> Vec<Decoder> {
+    vec![
+        Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
+        Decoder::new("batch view: rows of a block", vec![block()], run_rows),
+        Decoder::new("batch view: a part", vec![part()], |bytes| run_part(MAGIC, bytes)),
+        Decoder::new("batch view: a part with levels", vec![leveled()], |bytes| {
+            run_part(MAGIC_LEVELS, bytes);
+        }),
+    ]
+}
+
+fn block() -> Vec<u8> {
+    let mut block = Vec::new();
+    for (word, count) in [("be", 2_i64), ("or", 1), ("to", 2)] {
+        put_row(&encode(&word.to_owned()), &encode(&count), 1, &mut block);
+    }
+    block
+}
+
+/// Two framed blocks, the second of which is the index of the first.
+fn part() -> Vec<u8> {
+    let index = vec![(8_u64, encode(&"be".to_owned()))];
+    let index = bincode::Options::serialize(super::manifest::codec(u64::MAX), &index);
+    let index = index.unwrap_or_else(|error| panic!("a sample: {error}"));
+    framed(&[block(), index])
+}
+
+/// A block of rows, a block of the index, and the root above it.
+fn leveled() -> Vec<u8> {
+    let coded = |level: u32, offset: usize| {
+        let entries = vec![(offset as u64, encode(&"be".to_owned()))];
+        let block =
+            bincode::Options::serialize(super::manifest::codec(u64::MAX), &(level, entries));
+        block.unwrap_or_else(|error| panic!("a sample: {error}"))
+    };
+    let rows = block();
+    let leaf = coded(1, MAGIC.len());
+    let root = coded(2, MAGIC.len() + FRAME + rows.len());
+    framed(&[rows, leaf, root])
+}
+
+fn framed(blocks: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for block in blocks {
+        bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(block);
+    }
+    bytes
+}
+
+fn manifest() -> BatchViewManifest {
+    let schema = RowSchema::of::<String, i64>();
+    let meta = Meta {
+        log_identity: "1".into(),
+        barriers: Vec::new(),
+        views: vec![ViewInfo { name: VIEW.into(), schema }],
+        sealed_us: None,
+        branch: None,
+    };
+    let part = PartFile {
+        file: "part".into(),
+        kind: PartKind::View,
+        name: VIEW.into(),
+        worker: 0,
+        bytes: 0,
+        crc: 0,
+        blocks: 1,
+        rows: 3,
+        digest: Digest::default(),
+        footer: 0,
+    };
+    let dataflow = "word_count".into();
+    let version = "1".into();
+    BatchViewManifest {
+        dataflow,
+        version,
+        boundary: 1,
+        workers: 1,
+        meta,
+        parts: vec![part],
+        format: FORMAT,
+    }
+}
+
+fn manifest_body() -> Vec<u8> {
+    let bytes = manifest().to_bytes().unwrap_or_else(|error| panic!("a sample: {error}"));
+    bytes[20..].to_vec()
+}
+
+fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
+    let disk = SimDisk::new();
+    let path = Identity::new("word_count", "1").dir(Path::new(ROOT)).join(name);
+    let dir = path.parent().unwrap_or(Path::new(ROOT));
+    disk.create_dir(dir).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
+    replace(&disk, &path, bytes).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
+    Arc::new(disk)
+}
+
+fn run_manifest(bytes: &[u8]) {
+    let identity = Identity::new("word_count", "1");
+    let disk = put(&super::paths::manifest(1), &seal(FORMAT, bytes));
+    let Ok(view) = BatchView::open(disk, Path::new(ROOT), &identity, 1) else { return };
+    drop(view.verify());
+    drop(view.view_size(VIEW));
+    drop(view.get(VIEW, &encode(&"to".to_owned())));
+}
+
+fn run_rows(bytes: &[u8]) {
+    drop(visit_rows(Path::new(ROOT), 0, bytes, |_, _, _| true));
+}
+
+/// Decodes a part of blocks with right checksums; the last block is read as the index.
+fn run_part(magic: [u8; 8], bytes: &[u8]) {
+    let mut file = magic.to_vec();
+    let mut rest = bytes;
+    let mut footer = 0;
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let len = (u32::from_le_bytes(*length) as usize).min(tail.len());
+        footer = file.len() as u64;
+        file.extend_from_slice(length);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(length), &tail[..len]);
+        file.extend_from_slice(&crc.to_le_bytes());
+        file.extend_from_slice(&tail[..len]);
+        rest = &tail[len..];
+    }
+    let mut manifest = manifest();
+    manifest.parts[0].bytes = file.len() as u64;
+    manifest.parts[0].footer = footer;
+    let disk = put("part", &file);
+    let dir = Identity::new("word_count", "1").dir(Path::new(ROOT));
+    let view = BatchView::of(disk, dir, manifest);
+    drop(view.get(VIEW, &encode(&"to".to_owned())));
+    drop(view.range(VIEW, &ByteRange::all(), 100));
+    drop(view.range(VIEW, &ByteRange::prefix(b"t"), 1));
+    drop(view.for_each_row(VIEW, |_, _, _| ()));
+}

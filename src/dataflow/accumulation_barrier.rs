@@ -1,0 +1,335 @@
+//! The accumulation barrier: where the linear front ends and differential begins.
+//!
+//! Rows run through the front straight into this worker's *combiner*, a hash map of partial
+//! results. When an epoch closes (or the combiner is full) its entries travel, exchanged by key,
+//! to the owner's *state*, another hash map, which emits the change of each key's row. Time is
+//! totally ordered and epochs close in order, so neither needs an arrangement, and the dump of the
+//! states of all workers *is* the accumulation on disk: it may be loaded by any worker count.
+//!
+//! Invariants:
+//! - the state holds exactly the events below its `upper`: partials of later epochs wait;
+//! - entries are dumped at F only when nothing at or beyond F was applied and nothing waits
+//!   (asserted);
+//! - the change of one epoch may reach the output as several updates of one key (one per sending
+//!   worker); they consolidate to `-old +new`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::rc::Rc;
+
+use differential_dataflow::AsCollection;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::{Scope, Stream};
+
+use super::accumulation_codec::Sink;
+use super::accumulation_monoids::{Accumulate, Made};
+use super::combiner::{Combiner, KeyPartial, PartialTable, combine, route};
+use super::linear_operators::Front;
+use super::out_of_range_errors::Refusals;
+use super::record_batch_pass::Pass;
+use super::report_state_size::LoggedSize;
+use super::vec_collection::Collection;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+
+/// A barrier in the engine's interface: one dynamic call per (record batch, barrier).
+pub trait Barrier {
+    /// The name, unique within the dataflow; also that of the accumulation on disk.
+    fn name(&self) -> &str;
+    /// Operator and types as text, for the plan's fingerprint.
+    fn signature(&self) -> &str;
+    /// Runs the front over `pass` into the combiner.
+    fn drive(&mut self, pass: &Pass<'_>);
+    /// Can the barrier undo retracted events? A pass that takes back changes nothing in a barrier
+    /// without an inverse, and records whether it was reached.
+    fn has_inverse(&self) -> bool;
+    /// Does every event count, those that were retracted since included?
+    fn watches(&self) -> bool {
+        false
+    }
+    /// Entries waiting in the combiner.
+    fn pending(&self) -> usize;
+    /// Sends the combiner's entries to their owners, at the input's current time.
+    fn flush(&mut self);
+    /// Drops the combiner's entries.
+    fn discard(&mut self);
+    /// Flushes, then advances the input to `epoch`: nothing below it follows.
+    fn advance_to(&mut self, epoch: Epoch);
+    /// Writes this worker's share of the accumulation, which is complete below `frontier`, to
+    /// `sink` as blocks of bytes.
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
+    /// The number of late events, older than the retention when they came, among those that this
+    /// worker fed since the last call.
+    fn take_late(&mut self) -> u64 {
+        0
+    }
+    /// Sends the entries of one dumped block to their owners, at the input's current time.
+    fn load(&mut self, block: &[u8]) -> Result<()>;
+}
+
+/// The state of the owner.
+struct State<A: Accumulate> {
+    entries: PartialTable<A::Key, A::Partial>,
+    /// The upper bound of the applied epochs: every event below is in `entries`.
+    upper: Epoch,
+    /// The number of partials of later epochs.
+    waiting: usize,
+    /// The epoch whose partials were merged into the empty state before it was complete.
+    bulk: Option<Epoch>,
+}
+
+type Entries<A> = Vec<KeyPartial<A, <A as Accumulate>::Key>>;
+
+/// A barrier whose owner keeps a hash map: `count`, `sum`, `distinct`, `latest`, `fold`.
+pub(super) struct HashBarrier<A: Accumulate, P> {
+    name: String,
+    signature: String,
+    accumulate: Rc<A>,
+    combiner: Combiner<A, P, A::Key>,
+    state: Rc<RefCell<State<A>>>,
+}
+
+impl<A: Accumulate, P> HashBarrier<A, P> {
+    /// Builds the barrier in `scope`, and the collection behind it.
+    pub(super) fn install<'s>(
+        scope: Scope<'s, Epoch>,
+        name: &str,
+        accumulate: A,
+        front: P,
+    ) -> (Self, Collection<'s, A::Row>) {
+        let accumulate = Rc::new(accumulate);
+        let state = Rc::new(RefCell::new(State {
+            entries: PartialTable::default(),
+            upper: 0,
+            waiting: 0,
+            bulk: None,
+        }));
+        let (combiner, stream) = Combiner::install(scope, &accumulate, front);
+        let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
+        let barrier = HashBarrier {
+            name: name.to_owned(),
+            signature: A::signature(),
+            accumulate,
+            combiner,
+            state,
+        };
+        (barrier, output)
+    }
+}
+
+impl<A: Accumulate, P> HashBarrier<A, P> {
+    /// The barrier under the signature of another barrier, whose files it reads and writes.
+    pub(super) fn with_types(self, signature: String) -> Self {
+        HashBarrier { signature, ..self }
+    }
+}
+
+impl<A, P> Barrier for HashBarrier<A, P>
+where
+    A: Accumulate,
+    P: for<'a> Front<Item<'a> = A::Item>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    fn drive(&mut self, pass: &Pass<'_>) {
+        self.combiner.drive(pass, |key| key);
+    }
+
+    fn has_inverse(&self) -> bool {
+        A::INVERSE
+    }
+
+    fn pending(&self) -> usize {
+        self.combiner.len()
+    }
+
+    fn flush(&mut self) {
+        self.combiner.flush();
+    }
+
+    fn discard(&mut self) {
+        self.combiner.clear();
+    }
+
+    fn advance_to(&mut self, epoch: Epoch) {
+        self.combiner.advance_to(epoch);
+    }
+
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+        let state = self.state.borrow();
+        // `upper` may be below `frontier` where no event came: nothing waits, so nothing is
+        // missing.
+        assert!(
+            state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
+            "accumulation {:?} dumped at {frontier}, but it is at {} with {} entries waiting",
+            self.name,
+            state.upper,
+            state.waiting,
+        );
+        super::combiner::write(&*self.accumulate, state.entries.iter(), sink)
+    }
+
+    fn load(&mut self, block: &[u8]) -> Result<()> {
+        self.combiner.load(&self.name, block)
+    }
+}
+
+/// Partials that arrived for one epoch, and the right to emit at it.
+struct Waiting<A: Accumulate> {
+    capability: Capability<Epoch>,
+    queue: Vec<Entries<A>>,
+}
+
+/// The owner: receives partials, applies them epoch by epoch, emits changes of rows.
+fn own<'s, A: Accumulate>(
+    stream: Stream<'s, Epoch, Entries<A>>,
+    name: &str,
+    accumulate: Rc<A>,
+    state: Rc<RefCell<State<A>>>,
+) -> Collection<'s, A::Row> {
+    let pact = Exchange::new(|(key, _): &(A::Key, A::Partial)| route(key));
+    let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
+    let scope = stream.scope();
+    let mut refusals = A::BOUNDED.then(|| Refusals::of(name));
+    stream
+        .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<_>>, _, _, _>(
+            pact,
+            &format!("Own: {name}"),
+            move |_capability, info| {
+                let mut held = LoggedSize::new(scope.worker(), info.global_id);
+                move |(input, frontier), output| {
+                    let state = &mut *state.borrow_mut();
+                    input.for_each(|capability, entries| {
+                        let slot = waiting.entry(*capability.time()).or_insert_with(|| Waiting {
+                            capability: capability.retain(0),
+                            queue: Vec::new(),
+                        });
+                        state.waiting += entries.len();
+                        slot.queue.push(std::mem::take(entries));
+                    });
+                    let upper = frontier.frontier().first().copied().unwrap_or(Epoch::MAX);
+                    state.merge_early(&accumulate, &mut waiting, upper);
+                    while let Some(slot) = waiting.first_entry() {
+                        if *slot.key() >= upper {
+                            break;
+                        }
+                        let (epoch, slot) = slot.remove_entry();
+                        let mut session = output.session(&slot.capability);
+                        state.apply(&accumulate, epoch, slot.queue, |key, made, diff| match made {
+                            Ok(row) => row.into_iter().for_each(|row| {
+                                session.give((row, epoch, diff));
+                            }),
+                            Err(reason) => refuse(&mut refusals, key, &reason, epoch, diff),
+                        });
+                    }
+                    if let Some(refusals) = &mut refusals {
+                        refusals.advance(frontier.frontier().first().copied());
+                    }
+                    if upper != Epoch::MAX {
+                        state.upper = upper;
+                    }
+                    held.tell(state.entries.len());
+                }
+            },
+        )
+        .as_collection()
+}
+
+/// Adds a row of `errors` for a result that is out of a row's range.
+pub(super) fn refuse<K: Debug>(
+    refusals: &mut Option<Refusals>,
+    key: &K,
+    reason: &str,
+    epoch: Epoch,
+    times: isize,
+) {
+    match refusals {
+        Some(refusals) => refusals.give(key, reason, epoch, times),
+        None => {
+            unreachable!("key {key:?}, in an accumulation that is never out of range: {reason}")
+        }
+    }
+}
+
+impl<A: Accumulate> State<A> {
+    /// An empty state has no old rows to retract, so the partials of the least epoch that can
+    /// still arrive (all of history, often) are merged as they come instead of piling up.
+    fn merge_early(
+        &mut self,
+        accumulate: &A,
+        waiting: &mut BTreeMap<Epoch, Waiting<A>>,
+        upper: Epoch,
+    ) {
+        let Some(mut first) = waiting.first_entry() else { return };
+        let epoch = *first.key();
+        if epoch > upper || !(self.entries.is_empty() || self.bulk == Some(epoch)) {
+            return;
+        }
+        self.bulk = Some(epoch);
+        for entries in first.get_mut().queue.drain(..) {
+            self.waiting -= entries.len();
+            for (key, partial) in entries {
+                combine(accumulate, &mut self.entries, key, partial);
+            }
+        }
+    }
+
+    /// Applies a complete epoch and emits the change of each touched key's row.
+    fn apply(
+        &mut self,
+        accumulate: &A,
+        epoch: Epoch,
+        queue: Vec<Entries<A>>,
+        mut emit: impl FnMut(&A::Key, Made<A::Row>, isize),
+    ) {
+        if self.bulk.take() == Some(epoch) {
+            assert!(queue.is_empty(), "epoch {epoch} was merged early, {} remain", queue.len());
+            self.entries.retain(|_, partial| !accumulate.is_zero(partial));
+            for (key, partial) in &self.entries {
+                emit(key, accumulate.row(key, partial), 1);
+            }
+            return;
+        }
+        for (key, partial) in queue.into_iter().flatten() {
+            self.waiting -= 1;
+            self.apply_one(accumulate, key, partial, &mut emit);
+        }
+    }
+
+    fn apply_one(
+        &mut self,
+        accumulate: &A,
+        key: A::Key,
+        partial: A::Partial,
+        emit: &mut impl FnMut(&A::Key, Made<A::Row>, isize),
+    ) {
+        use hashbrown::hash_map::Entry;
+        match self.entries.entry(key) {
+            Entry::Vacant(entry) => {
+                emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
+                entry.insert(partial);
+            }
+            Entry::Occupied(mut entry) => {
+                let old = accumulate.row(entry.key(), entry.get());
+                accumulate.merge(entry.get_mut(), partial);
+                let new = accumulate.row(entry.key(), entry.get());
+                if old != new {
+                    emit(entry.key(), old, -1);
+                    emit(entry.key(), new, 1);
+                }
+                if accumulate.is_zero(entry.get()) {
+                    entry.remove();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The status of a live dataflow, shared by its workers and its observers.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use diptych_base::error::{Error, Kind};
+use diptych_base::lock_mutex::lock;
+use diptych_base::time::Epoch;
+
+/// The status of one dataflow: running, held at an epoch, or failed with a reason.
+#[derive(Default)]
+pub struct LaneStatus {
+    failed: AtomicBool,
+    reason: Mutex<Option<Error>>,
+    late: AtomicU64,
+    held: Mutex<Option<HaltReason>>,
+}
+
+/// The reason why a dataflow is held at an epoch until it has been recomputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaltReason {
+    /// The epoch that the dataflow cannot apply: readers stay at the one before.
+    pub epoch: Epoch,
+    /// The accumulation that has no inverse.
+    pub accumulation: String,
+    /// The recorded reason of the retraction.
+    pub because: String,
+    /// The number of retracted events.
+    pub events: usize,
+}
+
+impl std::fmt::Display for HaltReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let HaltReason { epoch, accumulation, because, events } = self;
+        let plural = if *events == 1 { "" } else { "s" };
+        write!(
+            f,
+            "epoch {epoch} retracts {events} event{plural} ({because:?}), which accumulation \
+             {accumulation:?} cannot undo"
+        )
+    }
+}
+
+impl LaneStatus {
+    /// Records the failure of the dataflow; the first reason is kept.
+    pub fn fail(&self, error: &Error) {
+        let mut reason = lock(&self.reason);
+        reason.get_or_insert_with(|| error.clone());
+        drop(reason);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Records that the dataflow is held at an epoch it cannot apply; the first reason is kept.
+    pub fn hold(&self, held: HaltReason) {
+        lock(&self.held).get_or_insert(held);
+    }
+
+    /// The epoch it cannot apply and the reason, if the dataflow is held.
+    pub fn held(&self) -> Option<HaltReason> {
+        lock(&self.held).clone()
+    }
+
+    /// Has the dataflow failed, or is it held?
+    pub fn stands(&self) -> bool {
+        self.has_failed() || self.held().is_some()
+    }
+
+    /// Has the workers drop the dataflow, which has not failed, because another version serves.
+    pub fn retire(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Must workers drop the dataflow?
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Counts late events: older than the retention when they came.
+    pub fn add_late(&self, events: u64) {
+        if events > 0 {
+            self.late.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// The number of late events since the start: older than the retention when they came.
+    pub fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// The error of the dataflow, if it has failed.
+    pub fn error(&self) -> Option<Error> {
+        lock(&self.reason).clone()
+    }
+}
+
+pub(super) fn lost_worker() -> Error {
+    Error::new(Kind::Stopped, "a worker thread ended before its time")
+}

@@ -1,0 +1,270 @@
+//! The batch views of one served dataflow: checkpoints are made, and finished batch views are taken
+//! up as the base of its index.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::check_batch_view_fits::check_log;
+use super::checkpoint::{remove_old, remove_unfinished};
+use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints, CheckpointsUnderWay};
+use super::diff_versions::contents;
+use super::rebuild_outcome::Rebuilt;
+use super::rebuild_queue::RebuildQueue;
+use super::system::System;
+use super::version_registry::Running;
+use super::{BatchOptions, RebuildOptions, identity};
+use crate::control::Rebuild;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::beside;
+use diptych_base::limits::DRIFT_ROWS;
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::Reader;
+use diptych_serving::{Index, Pin, Read};
+use diptych_speed::LaneStatus;
+
+/// A dataflow whose batch views the keeper makes and takes up.
+pub(super) struct WatchedRun {
+    pub(super) definition: Definition,
+    pub(super) description: Description,
+    reader: Arc<Reader>,
+    pub(super) index: Index,
+    pins: HashMap<Epoch, Pin>,
+    /// Batch views up to here have been taken up, or refused.
+    passed: Epoch,
+    pub(super) status: Arc<LaneStatus>,
+    /// The time of the last failed recompute.
+    pub(super) tried: Option<Instant>,
+    /// Was it reported that the dataflow is recomputed?
+    pub(super) told: bool,
+    /// The checkpoints so far.
+    pace: CheckpointPace,
+    /// Cancels batch runs when it becomes true.
+    stop: Arc<AtomicBool>,
+    /// The checkpoints of all dataflows that are being made.
+    under_way: Arc<CheckpointsUnderWay>,
+}
+
+impl WatchedRun {
+    pub(super) fn new(
+        running: Running,
+        index: Index,
+        reader: &Arc<Reader>,
+        stop: &Arc<AtomicBool>,
+        under_way: &Arc<CheckpointsUnderWay>,
+    ) -> WatchedRun {
+        let Running { definition, description, status, .. } = running;
+        WatchedRun {
+            definition,
+            description,
+            reader: Arc::clone(reader),
+            index,
+            pins: HashMap::new(),
+            passed: 0,
+            status,
+            tried: None,
+            told: false,
+            pace: CheckpointPace::new(),
+            stop: Arc::clone(stop),
+            under_way: Arc::clone(under_way),
+        }
+    }
+
+    pub(super) fn look(
+        &mut self,
+        system: &System,
+        options: &RebuildOptions,
+        queue: &RebuildQueue,
+    ) -> Vec<Result<Rebuild>> {
+        let failed = self.make(system, options, queue).err().map(Err);
+        failed.into_iter().chain(self.take_up(system).transpose()).collect()
+    }
+
+    /// The report of an outcome.
+    pub(super) fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
+        let dataflow = self.description.name.clone();
+        match outcome {
+            Ok(Rebuild::Swapped { boundary, took }) => {
+                Rebuilt::Swapped { dataflow, boundary, took }
+            }
+            Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
+            Ok(Rebuild::Accepted { boundary, frontier, rows }) => {
+                Rebuilt::Accepted { dataflow, boundary, frontier, rows }
+            }
+            Err(error) => Rebuilt::Failed { dataflow, error },
+        }
+    }
+
+    /// Makes a batch view from all visible events, and takes it up.
+    pub(super) fn rebuild(
+        &mut self,
+        system: &System,
+        accept: bool,
+        queue: &RebuildQueue,
+    ) -> Result<Rebuild> {
+        let upto = self.index.frontier();
+        if upto == 0 || !self.index.base_checked()? {
+            let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
+            return Err(error.remedy("ask again when it has; /readyz says so"));
+        }
+        let there =
+            BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
+        let there = there?.contains(&upto);
+        if there && !accept {
+            let message = format!("there is a batch view at F = {upto}, and no epoch since");
+            return Err(Error::new(Kind::Conflict, message)
+                .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
+        }
+        if !there {
+            self.batch(system, upto, false)?;
+            queue.note(&self.description.name, Ok(()));
+        }
+        // Also when the served dataflow was fed in place up to here, and has no batch view.
+        let Some(outcome) = self.swap(system, upto)? else {
+            let message = format!("epoch {upto} cannot be told from later ones any more");
+            return Err(Error::new(Kind::Conflict, message).remedy("ask again"));
+        };
+        if let Rebuild::Swapped { .. } = outcome {
+            remove_old(system, &self.description)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Pins `upto` and makes a batch view there, beside the running dataflow.
+    fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+        // An automatic batch view is useful for the next start, also when it cannot become the base
+        // of the index: so the pin is bounded in bytes.
+        let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
+        self.pins.insert(upto, pin?);
+        let cluster = Cluster::local(1);
+        let stop = Arc::clone(&self.stop);
+        let range = Some(upto);
+        let options =
+            BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
+        let made = beside(|| system.batch(&self.definition, &options));
+        if let Err(error) = &made {
+            self.pins.remove(&upto);
+            if !error.is_conflict() {
+                remove_unfinished(system, &self.description);
+            }
+        }
+        made.map(drop)
+    }
+
+    /// Makes a checkpoint when one is due, and records its outcome at the queue of rebuilds.
+    fn make(
+        &mut self,
+        system: &System,
+        options: &RebuildOptions,
+        queue: &RebuildQueue,
+    ) -> Result<()> {
+        let upto = self.index.frontier();
+        if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
+            return Ok(());
+        }
+        let identity = identity(&self.description);
+        let newest = BatchView::boundaries(&*system.disk, &system.root, &identity);
+        let newest = newest.inspect_err(|error| queue.note(&self.description.name, Err(error)))?;
+        let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
+        if from > 0 && self.pace.state == 0 {
+            let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
+            // An error here is reported when the next batch view is made.
+            self.pace.state = view.map_or(1, |view| view.bytes().max(1));
+        }
+        if let Some(error) = self.pace.too_large(options.checkpoints) {
+            return Err(error);
+        }
+        let reader = &self.reader;
+        let behind = || Behind { epochs: upto - from, bytes: reader.bytes_from(from) };
+        if !self.pace.is_due(options.checkpoints, behind) || !self.index.base_checked()? {
+            return Ok(());
+        }
+        let Some(_room) = self.under_way.begin(self.pace.state) else {
+            // Due at a later look, when the others are made.
+            return Ok(());
+        };
+        self.pace.begin();
+        let made = match self.batch(system, upto, true) {
+            Ok(()) => remove_old(system, &self.description),
+            // Another process makes one, which is enough.
+            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.pace.end(made.is_err());
+        queue.note(&self.description.name, made.as_ref().copied());
+        made
+    }
+
+    /// Pins the boundaries of batch views in the making, and puts finished ones into the index.
+    fn take_up(&mut self, system: &System) -> Result<Option<Rebuild>> {
+        let identity = identity(&self.description);
+        let boundary = self.index.boundary();
+        for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
+            // A batch view outside the index's times cannot be compared, and is of no use.
+            if begun > boundary.max(self.passed)
+                && !self.pins.contains_key(&begun)
+                && let Ok(pin) = self.index.pin(begun)
+            {
+                self.pins.insert(begun, pin);
+            }
+        }
+        let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+        let frontier = self.index.frontier();
+        let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
+        let newest = newest.filter(|at| *at > boundary);
+        newest.map_or(Ok(None), |at| self.swap(system, at))
+    }
+
+    /// Puts the batch view at `at` into the index, if it equals the served views there. None when
+    /// the pin was let go because too much has come since: then the index stays as it is.
+    fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
+        self.passed = at;
+        let pin = self.pins.remove(&at);
+        // Earlier batch views are not taken up any more, also when this one fails.
+        self.pins.retain(|pinned, _| *pinned > at);
+        if pin.as_ref().is_some_and(Pin::is_let_go) {
+            return Ok(None);
+        }
+        let begun = Instant::now();
+        let identity = identity(&self.description);
+        let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
+        check_log(&view, &self.reader)?;
+        self.pace.state = view.bytes().max(1);
+        let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
+        let base = beside(|| view.base(&names, self.index.shards()))?;
+        let pin = match pin {
+            Some(pin) => pin,
+            None => self.index.pin(at)?,
+        };
+        let outcome = match self.index.replace_base(&pin, base) {
+            Ok(()) => Rebuild::Swapped { boundary: at, took: begun.elapsed() },
+            Err(error) if error.is_damaged() => {
+                Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
+            }
+            Err(_) if pin.is_let_go() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(outcome))
+    }
+
+    /// The first rows of all views that differ between the served views and `rebuilt`.
+    fn differing(&self, rebuilt: &BatchView) -> Result<Vec<String>> {
+        let ours = self.index.snapshot(Read::AsOf(rebuilt.boundary() - 1))?;
+        let theirs = contents(rebuilt)?;
+        let mut rows = Vec::new();
+        for (id, view) in ours.views().iter().enumerate() {
+            for row in ours.difference(id, &theirs, id).take(DRIFT_ROWS) {
+                let row = row?;
+                let cells = view.schema.decode(&row.key, &row.value)?;
+                let cells: Vec<_> = cells.iter().map(ToString::to_string).collect();
+                let sign = if row.multiplicity > 0 { "only rebuilt" } else { "only served" };
+                rows.push(format!("{} ({}): {sign}", view.name, cells.join(", ")));
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,55 @@
+//! Restoring from a batch view: its accumulations for the workers, its views for readers.
+
+use std::sync::Arc;
+
+use super::served_dataflows::StartedDataflow;
+use diptych_base::error::Result;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::Description;
+use diptych_engine::{AccumulationBlocks, History, HistoryPiece};
+
+/// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
+/// the waiting.
+pub(super) struct Expected<'e>(&'e [StartedDataflow]);
+
+impl Expected<'_> {
+    /// Announces the bases of the restored entries.
+    pub(super) fn by(entries: &[StartedDataflow]) -> Expected<'_> {
+        Expected(entries)
+    }
+
+    /// Records that all bases are installed.
+    pub(super) fn there(mut self) {
+        self.0 = &[];
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|entry| entry.index.give_up_base());
+    }
+}
+
+/// Installs the views of a batch view as the base of the index that expects them.
+pub(super) fn install_base(entry: &StartedDataflow, view: &BatchView) -> Result<()> {
+    let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
+    let base = view.base(&names, entry.index.shards())?;
+    entry.index.install_base(view.boundary(), base)
+}
+
+/// The blocks of a batch view's accumulations, shared out among workers.
+pub(super) fn blocks(view: BatchView, description: &Description) -> AccumulationBlocks {
+    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
+    Arc::new(move |index, peers| {
+        let view = view.clone();
+        let names = names.clone();
+        Box::new(names.into_iter().flat_map(move |name| -> History {
+            match view.accumulation(&name, index, peers) {
+                Err(error) => Box::new(std::iter::once(Err(error))),
+                Ok(blocks) => {
+                    Box::new(blocks.map(move |block| Ok(HistoryPiece::Block(name.clone(), block?))))
+                }
+            }
+        }))
+    })
+}
