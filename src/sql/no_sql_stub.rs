@@ -28,6 +28,7 @@ pub enum ScalarValue {
     Utf8(Option<String>),
     Binary(Option<Vec<u8>>),
     Date32(Option<i32>),
+    Time64Microsecond(Option<i64>),
     TimestampMicrosecond(Option<i64>, Option<Arc<str>>),
     Decimal128(Option<i128>, u8, i8),
 }
