@@ -20,6 +20,10 @@ impl Procedure {
 struct Known {
     all: Vec<Procedure>,
     by_oid: HashMap<u32, usize>,
+    #[cfg_attr(
+        not(any(feature = "sql", test)),
+        expect(dead_code, reason = "only the catalog asks")
+    )]
     by_name: HashMap<&'static str, usize>,
 }
 
@@ -55,6 +59,7 @@ pub(super) fn shown(oid: i64) -> String {
 
 /// The number of the function that is written as `array_in`, `pg_catalog.array_in` or
 /// `array_in(cstring,oid,integer)`.
+#[cfg_attr(not(any(feature = "sql", test)), expect(dead_code, reason = "only the catalog asks"))]
 pub(super) fn number(written: &str) -> Option<u32> {
     let name = written.split('(').next().unwrap_or(written).trim();
     let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
