@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -131,7 +131,7 @@ impl PgFunction {
         else {
             return Ok(self.clone().call(args));
         };
-        let wanted = accepts(types)?;
+        let wanted = accepted(accepts, types)?;
         let cast = |((arg, from), to): ((Expr, &DataType), &DataType)| cast::of(arg, from, to);
         let args = args.into_iter().zip(types).zip(&wanted).map(cast);
         let args = args.collect::<Outcome<Vec<_>>>()?;
@@ -162,6 +162,38 @@ impl PgFunction {
         let value = ScalarValue::try_from_array(&value, 0).ok()?;
         Some(Expr::Literal(value, None))
     }
+}
+
+/// The types that arguments of these types are cast to. Arguments of no type, as parameters and NULL
+/// have, become the first of `PostgreSQL`'s preferred types that the function takes.
+fn accepted(
+    rule: fn(&[DataType]) -> Outcome<Vec<DataType>>,
+    types: &[DataType],
+) -> Outcome<Vec<DataType>> {
+    let refused = match rule(types) {
+        Ok(accepted) => return Ok(accepted),
+        Err(refused) => refused,
+    };
+    if !types.contains(&DataType::Null) {
+        return Err(refused);
+    }
+    let zone = Some("+00:00".into());
+    let preferred = [
+        DataType::Utf8,
+        DataType::Float64,
+        DataType::Decimal128(38, 10),
+        DataType::Int64,
+        DataType::Timestamp(TimeUnit::Microsecond, zone),
+        DataType::Interval(IntervalUnit::MonthDayNano),
+    ];
+    let tried = preferred.iter().find_map(|preferred| {
+        let known = types.iter().map(|one| match one {
+            DataType::Null => preferred.clone(),
+            known => known.clone(),
+        });
+        rule(&known.collect::<Vec<_>>()).ok()
+    });
+    tried.ok_or(refused)
 }
 
 /// How many calls are nested in an expression.
@@ -234,7 +266,7 @@ impl ScalarUDFImpl for PgFunction {
 
     fn coerce_types(&self, types: &[DataType]) -> Outcome<Vec<DataType>> {
         match self.arguments {
-            Some(ArgumentsRule(rule)) => rule(types),
+            Some(ArgumentsRule(rule)) => accepted(rule, types),
             None => Ok(types.to_vec()),
         }
     }
