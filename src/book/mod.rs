@@ -9,7 +9,7 @@
 //! | [`gallery`] | Which dataflow or example is near to the one I need? |
 //! | [`commands`] | Which commands are there, and what do they print? |
 //! | [`serving`] | How do clients append and read? |
-//! | [`sql_clients`] | How do I connect psql, Grafana, DBeaver and others? |
+//! | [`sql_clients`] | How do I connect psql, Grafana, `DBeaver` and others? |
 //! | [`retention`] | How do I keep only the last days? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |

@@ -88,7 +88,7 @@ impl Profile {
         let workers = lock(&self.workers).clone();
         let mut sum = Sum::default();
         for figures in &workers {
-            sum.add(&lock(&figures), dataflow);
+            sum.add(&lock(figures), dataflow);
         }
         (!sum.operators.is_empty()).then(|| sum.graph())
     }

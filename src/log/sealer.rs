@@ -63,7 +63,7 @@ impl Sealer {
         manifest.segments.push(entry);
         manifest.store(&self.dir)?;
         if let Some(live) = &self.live {
-            let mut live = lock(&live);
+            let mut live = lock(live);
             live.silent_sealed(state.silent_files().clone(), &silenced);
         }
         (self.manifest, self.schemas, self.state) = (manifest, schemas, state);

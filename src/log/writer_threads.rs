@@ -263,7 +263,7 @@ fn waits(error: &Error) -> bool {
 fn watch_loop(shared: &WriterShared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
     let mut lost_before = false;
     while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
-        let mut open = lock(&open);
+        let mut open = lock(open);
         let lost = open.seem_lost();
         if lost
             && lost_before

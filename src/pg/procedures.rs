@@ -20,10 +20,6 @@ impl Procedure {
 struct Known {
     all: Vec<Procedure>,
     by_oid: HashMap<u32, usize>,
-    #[cfg_attr(
-        not(any(feature = "sql", test)),
-        expect(dead_code, reason = "only the catalog asks")
-    )]
     by_name: HashMap<&'static str, usize>,
 }
 

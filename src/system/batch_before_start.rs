@@ -66,7 +66,7 @@ impl System {
             ..BatchOptions::default()
         };
         // The states of several would be in memory together.
-        let _turn = lock(&turn);
+        let _turn = lock(turn);
         match self.batch(definition, &options) {
             Ok(_) => remove_old(self, &description),
             Err(error) => {

@@ -103,7 +103,7 @@ async fn columns_may_have_one_name() {
     ] {
         let prepared = client.prepare(sql).await;
         let prepared = prepared.unwrap_or_else(|error| panic!("{sql}: {:?}", error.as_db_error()));
-        let found: Vec<_> = prepared.columns().iter().map(|column| column.name()).collect();
+        let found: Vec<_> = prepared.columns().iter().map(tokio_postgres::Column::name).collect();
         assert_eq!(found.join(" "), names, "{sql}");
         client.query(&prepared, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }

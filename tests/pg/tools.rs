@@ -56,11 +56,11 @@ async fn wrong(client: &Client, asked: &Asked<'_>) -> Option<String> {
     let prepared = match client.prepare(&asked.sql).await {
         Ok(prepared) => prepared,
         Err(error) => {
-            return Some(error.as_db_error().map_or(error.to_string(), |e| e.to_string()));
+            return Some(error.as_db_error().map_or(error.to_string(), ToString::to_string));
         }
     };
-    let names = prepared.columns().iter().map(|column| column.name()).collect::<Vec<_>>();
-    let types = prepared.columns().iter().map(|column| column.type_()).map(Type::name);
+    let names = prepared.columns().iter().map(tokio_postgres::Column::name).collect::<Vec<_>>();
+    let types = prepared.columns().iter().map(tokio_postgres::Column::type_).map(Type::name);
     let expected: Vec<_> =
         asked.columns.split(", ").filter_map(|one| one.rsplit_once(' ')).collect();
     let expected_names: Vec<_> = expected.iter().map(|(name, _)| *name).collect();
@@ -74,7 +74,7 @@ async fn wrong(client: &Client, asked: &Asked<'_>) -> Option<String> {
     }
     match client.simple_query(&asked.sql).await {
         Ok(_) => None,
-        Err(error) => Some(error.as_db_error().map_or(error.to_string(), |e| e.to_string())),
+        Err(error) => Some(error.as_db_error().map_or(error.to_string(), ToString::to_string)),
     }
 }
 

@@ -129,13 +129,15 @@ fn same_rows(ours: &Answer, real: &Answer, protocol: Protocol, is_ordered: bool)
     let same = |(one, other): (&Vec<_>, &Vec<_>)| {
         let cells = one.iter().zip(other).zip(&ours.columns);
         one.len() == other.len()
-            && cells.into_iter().all(|((one, other), (_, oid))| same(one, other, *oid, protocol))
+            && cells
+                .into_iter()
+                .all(|((one, other), (_, oid))| same(one.as_ref(), other.as_ref(), *oid, protocol))
     };
     one.len() == other.len() && one.iter().zip(&other).all(same)
 }
 
 /// Floats are the same up to the last digits: sums depend on the order of their rows.
-fn same(ours: &Option<Vec<u8>>, real: &Option<Vec<u8>>, oid: u32, protocol: Protocol) -> bool {
+fn same(ours: Option<&Vec<u8>>, real: Option<&Vec<u8>>, oid: u32, protocol: Protocol) -> bool {
     let (Some(one), Some(other)) = (ours, real) else { return ours == real };
     if one == other || !matches!(oid, FLOAT4 | FLOAT8) {
         return one == other;
@@ -162,7 +164,7 @@ fn shown_rows(answer: &Answer, protocol: Protocol) -> String {
             let is_text = matches!(answer.columns.get(at), Some((_, 25 | 1043 | 19)));
             match std::str::from_utf8(bytes) {
                 Ok(text) if protocol != Protocol::ExtendedBinary || is_text => text.to_owned(),
-                _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+                _ => data_encoding::HEXLOWER.encode(bytes),
             }
         }
     };

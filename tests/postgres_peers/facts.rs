@@ -354,7 +354,7 @@ pub(crate) fn tables(with_later: bool) -> Vec<String> {
         format!("CREATE TABLE streams.facts ({columns}, _epoch numeric(20,0))"),
     ];
     for (epoch, is_later) in [(0, false), (1, true)].into_iter().take(1 + usize::from(with_later)) {
-        let rows: Vec<_> = rows(is_later).iter().map(|fact| literals(fact)).collect();
+        let rows: Vec<_> = rows(is_later).iter().map(literals).collect();
         let lists = |more: &str| {
             rows.iter().map(|row| format!("({row}{more})")).collect::<Vec<_>>().join(", ")
         };
