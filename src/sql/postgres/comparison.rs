@@ -85,12 +85,10 @@ fn one_zero(value: f64) -> f64 {
 }
 
 fn float_keys(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
-    if *to != DataType::Float64 {
-        let wide = arrow_cast(&args[0], &DataType::Float64)?;
-        return Ok(arrow_cast(&float_keys(&[wide], &DataType::Float64)?, to)?);
-    }
-    let keys: Float64Array = args[0].as_primitive::<Float64Type>().unary(one_zero);
-    Ok(Arc::new(keys))
+    // An untyped NULL is a column of its own type.
+    let wide = arrow_cast(&args[0], &DataType::Float64)?;
+    let keys: Float64Array = wide.as_primitive::<Float64Type>().unary(one_zero);
+    Ok(arrow_cast(&keys, to)?)
 }
 
 fn lengths(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
