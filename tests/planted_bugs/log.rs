@@ -233,9 +233,9 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "writer_goes_on_under_another_branch",
         promise: 23,
         file: "src/log/recovery.rs",
-        right: "branches::begin(&mut manifest.branches, upper, Branch(random.next()));",
+        right: "writer_branches::begin(&mut manifest.branches, upper, Branch(random.next()));",
         wrong: "if !PLANTED || manifest.branches.is_empty() {\n\
-                    branches::begin(&mut manifest.branches, upper, Branch(random.next()));\n\
+                    writer_branches::begin(&mut manifest.branches, upper, Branch(random.next()));\n\
                 }",
         test: Test::of("one_history", "two_copies_that_append_the_same_have_parted_all_the_same"),
     },
