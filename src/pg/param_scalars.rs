@@ -73,7 +73,8 @@ fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, F
 #[cfg(feature = "sql")]
 fn exact(units: i128, scalar: &ScalarValue, wanted: i8) -> ScalarValue {
     let ScalarValue::Decimal128(_, precision, scale) = *scalar else { return scalar.clone() };
-    let (mut units, mut scale) = (units, scale);
+    let mut units = units;
+    let mut scale = scale;
     while scale > wanted.max(0) && units % 10 == 0 {
         (units, scale) = (units / 10, scale - 1);
     }

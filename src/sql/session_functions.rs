@@ -32,7 +32,8 @@ pub(super) fn all(settings: &Arc<Mutex<Settings>>, engine: &Engine) -> Vec<Scala
     ];
     let function = |call: SessionCall| {
         let signature = Signature::new(call.arguments(), Volatility::Volatile);
-        let (settings, engine) = (Arc::clone(settings), engine.clone());
+        let settings = Arc::clone(settings);
+        let engine = engine.clone();
         ScalarUDF::from(SessionFunction { call, signature, settings, engine })
     };
     all.into_iter().map(function).collect()

@@ -3,8 +3,8 @@
 //!
 //! The code is unsafe because abomonation's functions are. The invariants: the words of a block are
 //! written by [`AbomonationRows::of`] from a `Vec<T>` of the same `T` in the same process, and by
-//! nothing else; `T` is [`Flat`], so every byte of it is initialised, and in `T`'s encoding only the
-//! rows need an alignment.
+//! nothing else; `T` is [`Flat`], so every byte of it is initialised, and in `T`'s encoding only
+//! the rows need an alignment.
 #![expect(unsafe_code, reason = "abomonation has no safe calls; its dangers are bounded here")]
 
 use std::marker::PhantomData;

@@ -257,7 +257,8 @@ impl Rewriter<'_> {
                 // Each element with its number, one a row.
                 let list = first_argument(function)?;
                 let numbers = call("generate_series", vec![number("1"), length_of(list.clone())]);
-                let (element, place) = (call("unnest", vec![list]), call("unnest", vec![numbers]));
+                let element = call("unnest", vec![list]);
+                let place = call("unnest", vec![numbers]);
                 Some(call("named_struct", vec![text("x"), element, text("n"), place]))
             }
             _ => None,

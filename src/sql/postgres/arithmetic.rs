@@ -138,7 +138,8 @@ pub(super) fn modulo(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
 }
 
 fn calculate(op: NumberOp, args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (&args[0], &args[1]);
+    let left = &args[0];
+    let right = &args[1];
     match to {
         DataType::Int16 | DataType::Int32 | DataType::Int64 => {
             integers(op, &cast(left, to)?, &cast(right, to)?)
@@ -168,8 +169,10 @@ fn integers(op: NumberOp, left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef
 fn remainders(left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef> {
     use datafusion::arrow::datatypes::Int64Type;
     let wide = |array: &ArrayRef| cast(array, &DataType::Int64);
-    let (lefts, rights) = (wide(left)?, wide(right)?);
-    let (lefts, rights) = (lefts.as_primitive::<Int64Type>(), rights.as_primitive::<Int64Type>());
+    let lefts = wide(left)?;
+    let rights = wide(right)?;
+    let lefts = lefts.as_primitive::<Int64Type>();
+    let rights = rights.as_primitive::<Int64Type>();
     let rest = |(left, right): (Option<i64>, Option<i64>)| match left.zip(right) {
         Some((_, 0)) => Err(division_by_zero()),
         Some((left, right)) => Ok(Some(left.wrapping_rem(right))),
@@ -209,7 +212,8 @@ fn decimals(op: NumberOp, left: &ArrayRef, right: &ArrayRef, to: &DataType) -> O
 
 fn numerics(op: NumberOp, left: &ArrayRef, right: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {
     let rows = left.len();
-    let (left, right) = (Numerics::of(left)?, Numerics::of(right)?);
+    let left = Numerics::of(left)?;
+    let right = Numerics::of(right)?;
     let one = |row: usize| {
         let Some((left, right)) = left.get(row).zip(right.get(row)) else { return Ok(None) };
         let done = match op {
@@ -235,7 +239,8 @@ pub(super) fn as_doubles(array: &ArrayRef) -> Outcome<ArrayRef> {
 }
 
 fn doubles(op: NumberOp, left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef> {
-    let (left, right) = (left.as_primitive::<Float64Type>(), right.as_primitive::<Float64Type>());
+    let left = left.as_primitive::<Float64Type>();
+    let right = right.as_primitive::<Float64Type>();
     let rows = left.iter().zip(right).map(|(left, right)| match left.zip(right) {
         Some((left, right)) => float(op, left, right).map(Some),
         None => Ok(None),
@@ -244,7 +249,8 @@ fn doubles(op: NumberOp, left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef>
 }
 
 fn singles(op: NumberOp, left: &ArrayRef, right: &ArrayRef) -> Outcome<ArrayRef> {
-    let (left, right) = (left.as_primitive::<Float32Type>(), right.as_primitive::<Float32Type>());
+    let left = left.as_primitive::<Float32Type>();
+    let right = right.as_primitive::<Float32Type>();
     let one = |left: f32, right: f32| {
         // A double holds both exactly, and rounding it once more gives the same.
         let wide = float(op, left.into(), right.into())?;

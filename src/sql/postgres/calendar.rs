@@ -53,13 +53,14 @@ pub(super) fn date(year: i64, month: i64, day: i64) -> Option<i32> {
 pub(super) fn plus_months(days: i64, months: i64) -> i64 {
     let (year, month, day) = civil(days);
     let months = year * 12 + month - 1 + months;
-    let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
+    let year = months.div_euclid(12);
+    let month = months.rem_euclid(12) + 1;
     days_of(year, month, day.min(month_length(year, month)))
 }
 
 /// An interval of months, days and microseconds, which are not converted into each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct CalendarSpan {
     pub(super) months: i32,
     pub(super) days: i32,
     pub(super) micros: i64,
@@ -69,43 +70,45 @@ fn beyond() -> datafusion::error::DataFusionError {
     beyond_calendar("interval")
 }
 
-impl Span {
-    pub(super) fn of_micros(micros: i64) -> Span {
-        Span { months: 0, days: 0, micros }
+impl CalendarSpan {
+    pub(super) fn of_micros(micros: i64) -> CalendarSpan {
+        CalendarSpan { months: 0, days: 0, micros }
     }
 
     /// Whole days and the rest.
-    pub(super) fn of_difference(micros: i64) -> Outcome<Span> {
+    pub(super) fn of_difference(micros: i64) -> Outcome<CalendarSpan> {
         let days = i32::try_from(micros / DAY).map_err(|_| beyond())?;
-        Ok(Span { months: 0, days, micros: micros % DAY })
+        Ok(CalendarSpan { months: 0, days, micros: micros % DAY })
     }
 
-    pub(super) fn negated(self) -> Outcome<Span> {
+    pub(super) fn negated(self) -> Outcome<CalendarSpan> {
         let parts = (self.months.checked_neg(), self.days.checked_neg());
         let (Some(months), Some(days)) = parts else { return Err(beyond()) };
         let micros = self.micros.checked_neg().ok_or_else(beyond)?;
-        Ok(Span { months, days, micros })
+        Ok(CalendarSpan { months, days, micros })
     }
 
-    pub(super) fn plus(self, other: Span) -> Outcome<Span> {
+    pub(super) fn plus(self, other: CalendarSpan) -> Outcome<CalendarSpan> {
         let months = self.months.checked_add(other.months);
         let days = self.days.checked_add(other.days);
         let micros = self.micros.checked_add(other.micros);
         let (Some(months), Some(days), Some(micros)) = (months, days, micros) else {
             return Err(beyond());
         };
-        Ok(Span { months, days, micros })
+        Ok(CalendarSpan { months, days, micros })
     }
 
     /// The interval with each part scaled; parts of months become days, parts of days time.
-    pub(super) fn scaled(self, scale: impl Fn(f64) -> f64) -> Outcome<Span> {
+    pub(super) fn scaled(self, scale: impl Fn(f64) -> f64) -> Outcome<CalendarSpan> {
         let rounded = |value: f64| (value * 1e6).round_ties_even() / 1e6;
-        let (months, days) = (scale(self.months.into()), scale(self.days.into()));
+        let months = scale(self.months.into());
+        let days = scale(self.days.into());
         let whole = |value: f64| {
             let fits = value.is_finite() && value.abs() < f64::from(i32::MAX);
             if fits { Ok(value.trunc() as i32) } else { Err(beyond()) }
         };
-        let (whole_months, whole_days) = (whole(months)?, whole(days)?);
+        let whole_months = whole(months)?;
+        let whole_days = whole(days)?;
         let month_days = rounded((months - f64::from(whole_months)) * 30.0);
         let part = days - f64::from(whole_days) + month_days - month_days.trunc();
         let mut seconds = rounded(part * 86_400.0);
@@ -120,7 +123,11 @@ impl Span {
         }
         let days = whole_days.checked_add(more_days);
         let days = days.and_then(|days| days.checked_add(month_days.trunc() as i32));
-        Ok(Span { months: whole_months, days: days.ok_or_else(beyond)?, micros: micros as i64 })
+        Ok(CalendarSpan {
+            months: whole_months,
+            days: days.ok_or_else(beyond)?,
+            micros: micros as i64,
+        })
     }
 
     /// The length by which intervals are compared: months have 30 days, days 24 hours.
@@ -131,12 +138,13 @@ impl Span {
 }
 
 /// The moment after `at` (in microseconds since 1970).
-pub(super) fn later(at: i64, span: Span) -> Outcome<i64> {
+pub(super) fn later(at: i64, span: CalendarSpan) -> Outcome<i64> {
     if at == i64::MAX || at == i64::MIN {
         return Ok(at);
     }
     let beyond = || beyond_calendar("timestamp");
-    let (mut days, time) = (at.div_euclid(DAY), at.rem_euclid(DAY));
+    let mut days = at.div_euclid(DAY);
+    let time = at.rem_euclid(DAY);
     if span.months != 0 {
         days = plus_months(days, span.months.into());
     }
@@ -177,15 +185,22 @@ mod tests {
     #[test]
     fn intervals_are_added_as_in_postgres() {
         let day = |year, month, day| days_of(year, month, day) * DAY;
-        let months = |months| Span { months, ..Span::default() };
+        let months = |months| CalendarSpan { months, ..CalendarSpan::default() };
         let later = |at, span| later(at, span).expect("in the calendar");
         assert_eq!(later(day(2024, 1, 31), months(1)), day(2024, 2, 29));
         assert_eq!(later(day(2024, 3, 31), months(-1)), day(2024, 2, 29));
-        assert_eq!(later(day(9999, 12, 31), Span { days: 1, ..months(0) }), day(10000, 1, 1));
-        assert!(super::later(i64::MAX - 1, Span::of_micros(5)).is_err());
-        let half =
-            Span { months: 1, days: 1, micros: 0 }.scaled(|part| part * 0.5).expect("in range");
-        assert_eq!(half, Span { months: 0, days: 15, micros: 12 * HOUR });
-        assert!(Span { months: 1, ..Span::default() }.length() > Span::of_micros(DAY).length());
+        assert_eq!(
+            later(day(9999, 12, 31), CalendarSpan { days: 1, ..months(0) }),
+            day(10000, 1, 1)
+        );
+        assert!(super::later(i64::MAX - 1, CalendarSpan::of_micros(5)).is_err());
+        let half = CalendarSpan { months: 1, days: 1, micros: 0 }
+            .scaled(|part| part * 0.5)
+            .expect("in range");
+        assert_eq!(half, CalendarSpan { months: 0, days: 15, micros: 12 * HOUR });
+        assert!(
+            CalendarSpan { months: 1, ..CalendarSpan::default() }.length()
+                > CalendarSpan::of_micros(DAY).length()
+        );
     }
 }

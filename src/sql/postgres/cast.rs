@@ -73,7 +73,8 @@ fn kernel(from: &DataType, to: &DataType) -> Outcome<Option<(&'static str, Kerne
         Timestamptz, Unknown,
     };
     let refused = || {
-        let (from, to) = (name(from), name(to));
+        let from = name(from);
+        let to = name(to);
         Err(failure("42846", format!("cannot cast type {from} to {to}")))
     };
     Ok(Some(match (group(from), group(to)) {
@@ -233,7 +234,7 @@ fn times(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
 
 fn times_as_spans(array: &ArrayRef) -> Outcome<ArrayRef> {
     let rows = time_arithmetic::times(array)?;
-    let span = |micros: i64| time_arithmetic::of_span(calendar::Span::of_micros(micros));
+    let span = |micros: i64| time_arithmetic::of_span(calendar::CalendarSpan::of_micros(micros));
     let rows = rows.iter().map(|micros| micros.map(span).transpose());
     Ok(Arc::new(rows.collect::<Outcome<datafusion::arrow::array::IntervalMonthDayNanoArray>>()?))
 }

@@ -18,7 +18,7 @@ use super::failure::{Outcome, out_of_range};
 use super::numeric::{Numeric, scale_of};
 
 /// A total of 128 or 256 bits.
-pub(super) trait Total:
+pub(super) trait ExactTotal:
     Copy + Default + Debug + Eq + std::hash::Hash + Send + Sync + 'static
 {
     /// The decimal whose columns hold totals between steps.
@@ -59,7 +59,8 @@ fn valid<T: ArrowPrimitiveType>(
 /// The total of 64-bit integers. Halves are added up apart, which processors do many at a time.
 fn total_of_ints(values: &[i64]) -> i128 {
     let block = |block: &[i64]| {
-        let (mut high, mut low) = (0_i64, 0_u64);
+        let mut high = 0_i64;
+        let mut low = 0_u64;
         for value in block {
             high += value >> 32;
             low += u64::from(*value as u32);
@@ -69,7 +70,7 @@ fn total_of_ints(values: &[i64]) -> i128 {
     values.chunks(1 << 20).map(block).sum()
 }
 
-impl Total for i128 {
+impl ExactTotal for i128 {
     type Column = Decimal128Type;
 
     fn plus(self, other: i128) -> Option<i128> {
@@ -117,7 +118,7 @@ impl Total for i128 {
     }
 }
 
-impl Total for i256 {
+impl ExactTotal for i256 {
     type Column = Decimal256Type;
 
     fn plus(self, other: i256) -> Option<i256> {
@@ -156,7 +157,7 @@ pub(super) enum Goal {
 }
 
 /// The value of `goal` for totals and counts; none where no row had a value.
-pub(super) fn finished<T: Total>(
+pub(super) fn finished<T: ExactTotal>(
     goal: Goal,
     scale: i32,
     rows: impl Iterator<Item = Option<(T, i64)>>,
@@ -187,7 +188,7 @@ pub(super) struct GroupTotals<T> {
     pub(super) is_counted: bool,
 }
 
-impl<T: Total> GroupTotals<T> {
+impl<T: ExactTotal> GroupTotals<T> {
     /// Adds the rows of `array` to the groups that `groups` names.
     pub(super) fn add(
         &mut self,
@@ -237,7 +238,7 @@ pub(super) struct OneTotal<T> {
     pub(super) count: i64,
 }
 
-impl<T: Total> OneTotal<T> {
+impl<T: ExactTotal> OneTotal<T> {
     pub(super) fn add(&mut self, array: &ArrayRef) -> Outcome<()> {
         let sum = self.total.plus(T::total(array)?).ok_or_else(overflow)?;
         self.total = sum;
@@ -261,7 +262,7 @@ impl<T: Total> OneTotal<T> {
 #[derive(Debug, Default)]
 pub(super) struct DistinctValues<T>(pub(super) HashSet<T>);
 
-impl<T: Total> DistinctValues<T> {
+impl<T: ExactTotal> DistinctValues<T> {
     pub(super) fn add(&mut self, array: &ArrayRef) -> Outcome<()> {
         T::rows(array, |_, value| {
             self.0.insert(value);

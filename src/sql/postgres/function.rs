@@ -12,7 +12,6 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::cast;
 use super::failure::Outcome;
 
 /// Calculates a column from the columns of the arguments, given the type of the result.
@@ -57,11 +56,11 @@ pub(super) struct PgFunction {
     /// How an operator is written.
     pub(super) symbol: Option<&'static str>,
     pub(super) returns: Returns,
-    kernel: Kernel,
-    arguments: Option<ArgumentsRule>,
-    signature: Signature,
+    pub(super) kernel: Kernel,
+    pub(super) arguments: Option<ArgumentsRule>,
+    pub(super) signature: Signature,
     /// How many calls of these functions are nested in the first argument of each other.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 impl PartialEq for PgFunction {
@@ -121,27 +120,6 @@ impl PgFunction {
         }
     }
 
-    /// A call of this function whose types are settled, if they are known.
-    ///
-    /// # Errors
-    /// When it does not take such arguments.
-    pub(super) fn settled(&self, args: Vec<Expr>, types: &[DataType]) -> Outcome<Expr> {
-        let (Some(ArgumentsRule(accepts)), Returns::ByTypes(TypesRule(returns))) =
-            (self.arguments, &self.returns)
-        else {
-            return Ok(self.clone().call(args));
-        };
-        let wanted = accepted(accepts, types)?;
-        let cast = |((arg, from), to): ((Expr, &DataType), &DataType)| cast::of(arg, from, to);
-        let args = args.into_iter().zip(types).zip(&wanted).map(cast);
-        let args = args.collect::<Outcome<Vec<_>>>()?;
-        let literals: Vec<Option<&ScalarValue>> = args.iter().map(literal).collect();
-        let returns = Returns::Always(returns(&wanted, &literals)?);
-        let signature = Signature::variadic_any(self.signature.volatility);
-        let settled = PgFunction { returns, arguments: None, signature, ..self.clone() };
-        Ok(settled.call(args))
-    }
-
     pub(super) fn udf(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::from(self))
     }
@@ -164,9 +142,9 @@ impl PgFunction {
     }
 }
 
-/// The types that arguments of these types are cast to. Arguments of no type, as parameters and NULL
-/// have, become the first of `PostgreSQL`'s preferred types that the function takes.
-fn accepted(
+/// The types that arguments of these types are cast to. Arguments of no type, as parameters and
+/// NULL have, become the first of `PostgreSQL`'s preferred types that the function takes.
+pub(super) fn accepted(
     rule: fn(&[DataType]) -> Outcome<Vec<DataType>>,
     types: &[DataType],
 ) -> Outcome<Vec<DataType>> {
@@ -233,7 +211,7 @@ fn write_name(expr: &Expr, out: &mut String) {
     }
 }
 
-fn literal(expr: &Expr) -> Option<&ScalarValue> {
+pub(super) fn literal(expr: &Expr) -> Option<&ScalarValue> {
     match expr {
         Expr::Literal(value, _) => Some(value),
         _ => None,

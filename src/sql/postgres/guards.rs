@@ -198,6 +198,7 @@ fn joins_tables(expr: &Expr) -> bool {
         let columns = side.column_refs();
         columns.iter().filter_map(|column| Some(column.relation.as_ref()?.to_string())).collect()
     };
-    let (left, right) = (tables(left), tables(right));
+    let left = tables(left);
+    let right = tables(right);
     !left.is_empty() && !right.is_empty() && left.is_disjoint(&right)
 }

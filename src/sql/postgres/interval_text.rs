@@ -1,6 +1,6 @@
 //! Parses intervals as `PostgreSQL` does: `1 day 02:03`, `1.5 months ago`, `P1DT2H`.
 
-use super::calendar::{DAY, HOUR, SECOND, Span};
+use super::calendar::{CalendarSpan, DAY, HOUR, SECOND};
 use super::failure::{Outcome, invalid_text};
 
 /// The sum of the parts read so far; what does not fit is an error at the end.
@@ -37,11 +37,11 @@ impl Sum {
         }
     }
 
-    fn span(&self) -> Option<Span> {
+    fn span(&self) -> Option<CalendarSpan> {
         let whole = |value: f64| (value.abs() <= f64::from(i32::MAX)).then_some(value as i32);
         // Arrow holds the time as nanoseconds.
         let micros = (self.micros.abs() < 9.2e15).then_some(self.micros as i64);
-        Some(Span { months: whole(self.months)?, days: whole(self.days)?, micros: micros? })
+        Some(CalendarSpan { months: whole(self.months)?, days: whole(self.days)?, micros: micros? })
     }
 }
 
@@ -71,7 +71,7 @@ fn unit(word: &str) -> Option<Unit> {
 }
 
 /// An interval.
-pub(super) fn interval(text: &str) -> Outcome<Span> {
+pub(super) fn interval(text: &str) -> Outcome<CalendarSpan> {
     let lower = text.trim().to_ascii_lowercase();
     let found = match lower.strip_prefix('p') {
         _ if lower.len() > 256 => None,
@@ -82,7 +82,7 @@ pub(super) fn interval(text: &str) -> Outcome<Span> {
 }
 
 /// `P1Y2M3DT4H5M6.5S`.
-fn designated(text: &str) -> Option<Span> {
+fn designated(text: &str) -> Option<CalendarSpan> {
     let mut sum = Sum::default();
     let mut is_time = false;
     let mut rest = text;
@@ -113,7 +113,7 @@ fn designated(text: &str) -> Option<Span> {
 }
 
 /// `1 year -2 days 03:04:05 ago`.
-fn spelt(text: &str) -> Option<Span> {
+fn spelt(text: &str) -> Option<CalendarSpan> {
     let mut sum = Sum::default();
     let mut count: Option<f64> = None;
     let mut is_any = false;
@@ -203,7 +203,8 @@ fn clock(word: &str) -> Option<i64> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse::<i64>().ok()).flatten()
     };
-    let (hours, minutes) = (whole(hours)?, whole(minutes)?);
+    let hours = whole(hours)?;
+    let minutes = whole(minutes)?;
     let micros = super::time_text::seconds_micros(seconds)?;
     if minutes > 59 || micros > 60 * SECOND {
         return None;

@@ -65,7 +65,8 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             Ok(match operators::binary(op, *left, *right, schema)? {
                 Meaning::Given(expr) => Transformed::yes(expr),
                 Meaning::Kept(left, right) => {
-                    let (left, right) = (Box::new(left), Box::new(right));
+                    let left = Box::new(left);
+                    let right = Box::new(right);
                     Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))
                 }
             })
@@ -217,7 +218,8 @@ fn grouped(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
             Ok(Transformed::yes(LogicalPlan::Distinct(Distinct::All(Arc::new(input)))))
         }
         LogicalPlan::Join(mut join) if !join.on.is_empty() => {
-            let (left, right) = (join.left.schema(), join.right.schema());
+            let left = join.left.schema();
+            let right = join.right.schema();
             for (one, other) in &mut join.on {
                 let types = [one.get_type(left.as_ref())?, other.get_type(right.as_ref())?];
                 let sides = vec![one.clone(), other.clone()];

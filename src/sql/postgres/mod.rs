@@ -31,6 +31,7 @@ mod null_logic;
 mod numeric;
 mod operators;
 mod power;
+mod settled_call;
 mod spelling;
 mod subqueries;
 mod text_input;

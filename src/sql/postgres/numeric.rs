@@ -94,7 +94,8 @@ impl Numeric {
 
     pub(super) fn plus(self, other: Numeric) -> Outcome<Numeric> {
         let scale = self.scale.max(other.scale);
-        let (left, right) = (self.rescaled(scale)?, other.rescaled(scale)?);
+        let left = self.rescaled(scale)?;
+        let right = other.rescaled(scale)?;
         let units = left.units.checked_add(right.units).ok_or_else(overflow)?;
         Ok(Numeric { units, scale })
     }
@@ -109,7 +110,8 @@ impl Numeric {
     }
 
     pub(super) fn times(self, other: Numeric) -> Outcome<Numeric> {
-        let (left, right) = (self.trimmed(0), other.trimmed(0));
+        let left = self.trimmed(0);
+        let right = other.trimmed(0);
         let units = left.units.checked_mul(right.units).ok_or_else(overflow)?;
         Ok(Numeric { units, scale: left.scale + right.scale })
     }
@@ -124,7 +126,8 @@ impl Numeric {
         if other.is_zero() {
             return Err(division_by_zero());
         }
-        let (this, other) = (self.trimmed(0), other.trimmed(0));
+        let this = self.trimmed(0);
+        let other = other.trimmed(0);
         let shift = scale + other.scale - this.scale;
         let (left, right) = match shift >= 0 {
             true => (power(shift).and_then(|p| this.units.checked_mul(p)), Some(other.units)),
@@ -140,7 +143,8 @@ impl Numeric {
             return Err(division_by_zero());
         }
         let scale = self.scale.max(other.scale);
-        let (left, right) = (self.rescaled(scale)?, other.rescaled(scale)?);
+        let left = self.rescaled(scale)?;
+        let right = other.rescaled(scale)?;
         Ok(Numeric { units: left.units.wrapping_rem(right.units), scale })
     }
 

@@ -38,7 +38,8 @@ fn accepted(types: &[DataType]) -> Outcome<Vec<DataType>> {
 }
 
 fn powers(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (bases, exponents) = (as_doubles(&args[0])?, as_doubles(&args[1])?);
+    let bases = as_doubles(&args[0])?;
+    let exponents = as_doubles(&args[1])?;
     let rows = bases.as_primitive::<Float64Type>().iter();
     let rows = rows.zip(exponents.as_primitive::<Float64Type>());
     let one = |(base, exponent): (Option<f64>, Option<f64>)| {

@@ -14,18 +14,18 @@ use datafusion::arrow::datatypes::{
 use datafusion::logical_expr::Expr;
 
 use super::arithmetic::NumberOp;
-use super::calendar::{self, DAY, Span};
+use super::calendar::{self, CalendarSpan, DAY};
 use super::failure::{Outcome, beyond_calendar, division_by_zero};
 use super::function::{Kernel, PgFunction};
 use super::type_name::{Group, INTERVAL, TIME, TIMESTAMP, timestamptz};
 
 /// An interval of a column.
-pub(super) fn span(value: IntervalMonthDayNano) -> Span {
-    Span { months: value.months, days: value.days, micros: value.nanoseconds / 1_000 }
+pub(super) fn span(value: IntervalMonthDayNano) -> CalendarSpan {
+    CalendarSpan { months: value.months, days: value.days, micros: value.nanoseconds / 1_000 }
 }
 
 /// An interval as a column holds it.
-pub(super) fn of_span(span: Span) -> Outcome<IntervalMonthDayNano> {
+pub(super) fn of_span(span: CalendarSpan) -> Outcome<IntervalMonthDayNano> {
     let nanos = span.micros.checked_mul(1_000).ok_or_else(|| beyond_calendar("interval"))?;
     Ok(IntervalMonthDayNano::new(span.months, span.days, nanos))
 }
@@ -117,7 +117,7 @@ pub(super) fn spans(array: &ArrayRef) -> Outcome<IntervalMonthDayNanoArray> {
         use datafusion::arrow::datatypes::{DurationMicrosecondType, TimeUnit};
         let rows = cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
         let rows = rows.as_primitive::<DurationMicrosecondType>().clone();
-        let span = |micros: i64| Span::of_difference(micros).and_then(of_span);
+        let span = |micros: i64| CalendarSpan::of_difference(micros).and_then(of_span);
         return rows.iter().map(|micros| micros.map(span).transpose()).collect();
     }
     Ok(cast(array, &INTERVAL)?.as_primitive::<IntervalMonthDayNanoType>().clone())
@@ -144,19 +144,22 @@ fn shifted(days: i32, by: Option<i64>) -> Outcome<i32> {
 }
 
 fn date_plus_days(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (days, by) = (dates(&args[0])?, ints(&args[1])?);
+    let days = dates(&args[0])?;
+    let by = ints(&args[1])?;
     let rows: Date32Array = each(days.iter(), by.iter(), |day, by| shifted(day, Some(by)))?;
     Ok(Arc::new(rows))
 }
 
 fn date_minus_days(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (days, by) = (dates(&args[0])?, ints(&args[1])?);
+    let days = dates(&args[0])?;
+    let by = ints(&args[1])?;
     let rows: Date32Array = each(days.iter(), by.iter(), |day, by| shifted(day, by.checked_neg()))?;
     Ok(Arc::new(rows))
 }
 
 fn days_between(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (dates(&args[0])?, dates(&args[1])?);
+    let left = dates(&args[0])?;
+    let right = dates(&args[1])?;
     let rows: Int32Array = each(left.iter(), right.iter(), |left, right| {
         let is_finite = ![i32::MAX, i32::MIN].iter().any(|end| *end == left || *end == right);
         let days = if is_finite { left.checked_sub(right) } else { None };
@@ -166,15 +169,17 @@ fn days_between(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
 }
 
 fn date_plus_time(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (days, times) = (dates(&args[0])?, times(&args[1])?);
+    let days = dates(&args[0])?;
+    let times = times(&args[1])?;
     let rows: TimestampMicrosecondArray = each(days.iter(), times.iter(), |day, time| {
-        calendar::later(calendar::midnight(day)?, Span::of_micros(time))
+        calendar::later(calendar::midnight(day)?, CalendarSpan::of_micros(time))
     })?;
     Ok(Arc::new(rows))
 }
 
 fn moved(args: &[ArrayRef], to: &DataType, is_minus: bool) -> Outcome<ArrayRef> {
-    let (moments, spans) = (moments(&args[0])?, spans(&args[1])?);
+    let moments = moments(&args[0])?;
+    let spans = spans(&args[1])?;
     let rows: TimestampMicrosecondArray = each(moments.iter(), spans.iter(), |at, by| {
         let by = span(by);
         calendar::later(at, if is_minus { by.negated()? } else { by })
@@ -191,18 +196,20 @@ fn moment_minus(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
 }
 
 fn between(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (moments(&args[0])?, moments(&args[1])?);
+    let left = moments(&args[0])?;
+    let right = moments(&args[1])?;
     let rows: IntervalMonthDayNanoArray = each(left.iter(), right.iter(), |left, right| {
         let is_finite = ![i64::MAX, i64::MIN].iter().any(|end| *end == left || *end == right);
         let micros = if is_finite { left.checked_sub(right) } else { None };
         let what = "cannot subtract infinite timestamps: interval";
-        of_span(Span::of_difference(micros.ok_or_else(|| beyond_calendar(what))?)?)
+        of_span(CalendarSpan::of_difference(micros.ok_or_else(|| beyond_calendar(what))?)?)
     })?;
     Ok(Arc::new(rows))
 }
 
 fn time_moved(args: &[ArrayRef], sign: i64) -> Outcome<ArrayRef> {
-    let (times, spans) = (times(&args[0])?, spans(&args[1])?);
+    let times = times(&args[0])?;
+    let spans = spans(&args[1])?;
     let rows: Time64MicrosecondArray = each(times.iter(), spans.iter(), |time, by| {
         Ok((time + sign * (span(by).micros % DAY)).rem_euclid(DAY))
     })?;
@@ -218,21 +225,25 @@ fn time_minus(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
 }
 
 fn times_between(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (times(&args[0])?, times(&args[1])?);
-    let rows: IntervalMonthDayNanoArray =
-        each(left.iter(), right.iter(), |left, right| of_span(Span::of_micros(left - right)))?;
+    let left = times(&args[0])?;
+    let right = times(&args[1])?;
+    let rows: IntervalMonthDayNanoArray = each(left.iter(), right.iter(), |left, right| {
+        of_span(CalendarSpan::of_micros(left - right))
+    })?;
     Ok(Arc::new(rows))
 }
 
 fn sum_of_spans(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (spans(&args[0])?, spans(&args[1])?);
+    let left = spans(&args[0])?;
+    let right = spans(&args[1])?;
     let rows: IntervalMonthDayNanoArray =
         each(left.iter(), right.iter(), |left, right| of_span(span(left).plus(span(right))?))?;
     Ok(Arc::new(rows))
 }
 
 fn difference_of_spans(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (spans(&args[0])?, spans(&args[1])?);
+    let left = spans(&args[0])?;
+    let right = spans(&args[1])?;
     let rows: IntervalMonthDayNanoArray = each(left.iter(), right.iter(), |left, right| {
         of_span(span(left).plus(span(right).negated()?)?)
     })?;

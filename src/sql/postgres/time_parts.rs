@@ -4,7 +4,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
-use super::calendar::{DAY, HOUR, SECOND, Span, civil, days_of, month_length};
+use super::calendar::{CalendarSpan, DAY, HOUR, SECOND, civil, days_of, month_length};
 use super::cast::text_of;
 use super::failure::{Outcome, beyond_calendar, failure};
 use super::numeric::{self, NATURAL, Numeric};
@@ -13,7 +13,7 @@ use super::type_name::{Group, group, name};
 
 /// A part of a date, a time or an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum TimePart {
     Microseconds,
     Milliseconds,
     Second,
@@ -36,31 +36,31 @@ pub(super) enum Unit {
     Timezone,
 }
 
-impl Unit {
-    pub(super) fn named(word: &str) -> Outcome<Unit> {
+impl TimePart {
+    pub(super) fn named(word: &str) -> Outcome<TimePart> {
         Ok(match word.trim().to_ascii_lowercase().as_str() {
             "microseconds" | "microsecond" | "us" | "usec" | "usecs" | "usecond" | "useconds" => {
-                Unit::Microseconds
+                TimePart::Microseconds
             }
-            "milliseconds" | "millisecond" | "ms" | "msec" | "msecs" => Unit::Milliseconds,
-            "second" | "seconds" | "s" | "sec" | "secs" => Unit::Second,
-            "minute" | "minutes" | "m" | "min" | "mins" => Unit::Minute,
-            "hour" | "hours" | "h" | "hr" | "hrs" => Unit::Hour,
-            "day" | "days" | "d" => Unit::Day,
-            "week" | "weeks" | "w" => Unit::Week,
-            "month" | "months" | "mon" | "mons" => Unit::Month,
-            "quarter" | "qtr" => Unit::Quarter,
-            "year" | "years" | "y" | "yr" | "yrs" => Unit::Year,
-            "decade" | "decades" | "dec" | "decs" => Unit::Decade,
-            "century" | "centuries" | "c" | "cent" => Unit::Century,
-            "millennium" | "millennia" | "mil" | "mils" => Unit::Millennium,
-            "dow" => Unit::Dow,
-            "isodow" => Unit::Isodow,
-            "doy" => Unit::Doy,
-            "isoyear" => Unit::Isoyear,
-            "epoch" => Unit::Epoch,
-            "julian" => Unit::Julian,
-            "timezone" | "timezone_hour" | "timezone_minute" => Unit::Timezone,
+            "milliseconds" | "millisecond" | "ms" | "msec" | "msecs" => TimePart::Milliseconds,
+            "second" | "seconds" | "s" | "sec" | "secs" => TimePart::Second,
+            "minute" | "minutes" | "m" | "min" | "mins" => TimePart::Minute,
+            "hour" | "hours" | "h" | "hr" | "hrs" => TimePart::Hour,
+            "day" | "days" | "d" => TimePart::Day,
+            "week" | "weeks" | "w" => TimePart::Week,
+            "month" | "months" | "mon" | "mons" => TimePart::Month,
+            "quarter" | "qtr" => TimePart::Quarter,
+            "year" | "years" | "y" | "yr" | "yrs" => TimePart::Year,
+            "decade" | "decades" | "dec" | "decs" => TimePart::Decade,
+            "century" | "centuries" | "c" | "cent" => TimePart::Century,
+            "millennium" | "millennia" | "mil" | "mils" => TimePart::Millennium,
+            "dow" => TimePart::Dow,
+            "isodow" => TimePart::Isodow,
+            "doy" => TimePart::Doy,
+            "isoyear" => TimePart::Isoyear,
+            "epoch" => TimePart::Epoch,
+            "julian" => TimePart::Julian,
+            "timezone" | "timezone_hour" | "timezone_minute" => TimePart::Timezone,
             _ => return Err(failure("22023", format!("unit \"{word}\" not recognized"))),
         })
     }
@@ -68,9 +68,9 @@ impl Unit {
     /// The digits after the point that this part of a type has.
     fn scale(self, of: Group) -> i8 {
         match self {
-            Unit::Second => 6,
-            Unit::Epoch if of != Group::Date => 6,
-            Unit::Milliseconds => 3,
+            TimePart::Second => 6,
+            TimePart::Epoch if of != Group::Date => 6,
+            TimePart::Milliseconds => 3,
             _ => 0,
         }
     }
@@ -83,8 +83,8 @@ pub(super) fn extract_type(
 ) -> Outcome<DataType> {
     let unit = literals.first().copied().flatten().and_then(text_of);
     let Some(unit) = unit else { return Ok(NATURAL) };
-    let unit = Unit::named(unit)?;
-    if unit == Unit::Julian && group(&types[1]) != Group::Date {
+    let unit = TimePart::named(unit)?;
+    if unit == TimePart::Julian && group(&types[1]) != Group::Date {
         return Ok(NATURAL);
     }
     Ok(DataType::Decimal128(38, unit.scale(group(&types[1]))))
@@ -99,7 +99,7 @@ pub(super) fn extract(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
             format!("unit \"{unit}\" not supported for type {}", name(args[1].data_type()));
         failure("0A000", message)
     };
-    let part: Box<dyn Fn(Unit, usize) -> Option<Outcome<Numeric>>> = match of {
+    let part: Box<dyn Fn(TimePart, usize) -> Option<Outcome<Numeric>>> = match of {
         Group::Interval => {
             let values = spans(&args[1])?;
             Box::new(move |unit, row| span_part(unit, span(values.value(row))).map(Ok))
@@ -118,7 +118,7 @@ pub(super) fn extract(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
             return Ok(None);
         }
         let unit = units.value(row);
-        part(Unit::named(unit)?, row).ok_or_else(|| unsupported(unit))?.map(Some)
+        part(TimePart::named(unit)?, row).ok_or_else(|| unsupported(unit))?.map(Some)
     });
     numeric::column(rows, to)
 }
@@ -133,29 +133,30 @@ fn scaled(micros: i128, scale: i32) -> Numeric {
 }
 
 /// Parts of a time of day or of the time of an interval.
-fn clock_part(unit: Unit, micros: i64, has_epoch: bool) -> Option<Numeric> {
+fn clock_part(unit: TimePart, micros: i64, has_epoch: bool) -> Option<Numeric> {
     Some(match unit {
-        Unit::Microseconds => whole(micros % (60 * SECOND)),
-        Unit::Milliseconds => scaled((micros % (60 * SECOND)).into(), 3),
-        Unit::Second => scaled((micros % (60 * SECOND)).into(), 6),
-        Unit::Minute => whole(micros / (60 * SECOND) % 60),
-        Unit::Hour => whole(micros / HOUR),
-        Unit::Epoch if has_epoch => scaled(micros.into(), 6),
+        TimePart::Microseconds => whole(micros % (60 * SECOND)),
+        TimePart::Milliseconds => scaled((micros % (60 * SECOND)).into(), 3),
+        TimePart::Second => scaled((micros % (60 * SECOND)).into(), 6),
+        TimePart::Minute => whole(micros / (60 * SECOND) % 60),
+        TimePart::Hour => whole(micros / HOUR),
+        TimePart::Epoch if has_epoch => scaled(micros.into(), 6),
         _ => return None,
     })
 }
 
-fn span_part(unit: Unit, span: Span) -> Option<Numeric> {
-    let (years, months) = (i64::from(span.months / 12), i64::from(span.months % 12));
+fn span_part(unit: TimePart, span: CalendarSpan) -> Option<Numeric> {
+    let years = i64::from(span.months / 12);
+    let months = i64::from(span.months % 12);
     Some(match unit {
-        Unit::Day => whole(span.days.into()),
-        Unit::Month => whole(months),
-        Unit::Quarter => whole(months / 3 + 1),
-        Unit::Year => whole(years),
-        Unit::Decade => whole(years / 10),
-        Unit::Century => whole(years / 100),
-        Unit::Millennium => whole(years / 1_000),
-        Unit::Epoch => {
+        TimePart::Day => whole(span.days.into()),
+        TimePart::Month => whole(months),
+        TimePart::Quarter => whole(months / 3 + 1),
+        TimePart::Year => whole(years),
+        TimePart::Decade => whole(years / 10),
+        TimePart::Century => whole(years / 100),
+        TimePart::Millennium => whole(years / 1_000),
+        TimePart::Epoch => {
             // A year has 365.25 days here.
             let days = i128::from(years) * 1_461 * i128::from(DAY) / 4;
             let rest = i128::from(months) * 30 + i128::from(span.days);
@@ -170,38 +171,39 @@ fn called(year: i64) -> i64 {
     if year > 0 { year } else { year - 1 }
 }
 
-fn moment_part(unit: Unit, at: i64, of: Group) -> Option<Outcome<Numeric>> {
+fn moment_part(unit: TimePart, at: i64, of: Group) -> Option<Outcome<Numeric>> {
     if at == i64::MAX || at == i64::MIN {
         let what = "a part of infinity";
         return Some(Err(super::failure::refused(what, "leave it out with isfinite(x)")));
     }
-    let (days, micros) = (at.div_euclid(DAY), at.rem_euclid(DAY));
+    let days = at.div_euclid(DAY);
+    let micros = at.rem_euclid(DAY);
     let (year, month, day) = civil(days);
     Some(Ok(match unit {
-        Unit::Day => whole(day),
-        Unit::Month => whole(month),
-        Unit::Quarter => whole((month + 2) / 3),
-        Unit::Year => whole(called(year)),
-        Unit::Decade => whole(year.div_euclid(10)),
-        Unit::Century if year > 0 => whole((year + 99) / 100),
-        Unit::Century => whole(-((99 - called(year)) / 100)),
-        Unit::Millennium if year > 0 => whole((year + 999) / 1_000),
-        Unit::Millennium => whole(-((999 - called(year)) / 1_000)),
-        Unit::Dow => whole((days + 4).rem_euclid(7)),
-        Unit::Isodow => whole((days + 3).rem_euclid(7) + 1),
-        Unit::Doy => whole(days - days_of(year, 1, 1) + 1),
-        Unit::Week => whole(iso_week(days).1),
-        Unit::Isoyear => whole(called(iso_week(days).0)),
-        Unit::Julian if of == Group::Date => whole(days + 2_440_588),
-        Unit::Julian => {
+        TimePart::Day => whole(day),
+        TimePart::Month => whole(month),
+        TimePart::Quarter => whole((month + 2) / 3),
+        TimePart::Year => whole(called(year)),
+        TimePart::Decade => whole(year.div_euclid(10)),
+        TimePart::Century if year > 0 => whole((year + 99) / 100),
+        TimePart::Century => whole(-((99 - called(year)) / 100)),
+        TimePart::Millennium if year > 0 => whole((year + 999) / 1_000),
+        TimePart::Millennium => whole(-((999 - called(year)) / 1_000)),
+        TimePart::Dow => whole((days + 4).rem_euclid(7)),
+        TimePart::Isodow => whole((days + 3).rem_euclid(7) + 1),
+        TimePart::Doy => whole(days - days_of(year, 1, 1) + 1),
+        TimePart::Week => whole(iso_week(days).1),
+        TimePart::Isoyear => whole(called(iso_week(days).0)),
+        TimePart::Julian if of == Group::Date => whole(days + 2_440_588),
+        TimePart::Julian => {
             let day = Numeric::of_i128(
                 (i128::from(days) + 2_440_588) * i128::from(DAY) + i128::from(micros),
             );
             return Some(day.over_with_scale(Numeric::of_i128(DAY.into()), 20));
         }
-        Unit::Epoch if of == Group::Date => whole(days * 86_400),
-        Unit::Epoch => scaled(at.into(), 6),
-        Unit::Timezone if of == Group::Timestamptz => whole(0),
+        TimePart::Epoch if of == Group::Date => whole(days * 86_400),
+        TimePart::Epoch => scaled(at.into(), 6),
+        TimePart::Timezone if of == Group::Timestamptz => whole(0),
         unit if of != Group::Date => return clock_part(unit, micros, false).map(Ok),
         _ => return None,
     }))
@@ -216,7 +218,7 @@ pub(super) fn iso_week(days: i64) -> (i64, i64) {
 }
 
 /// The beginning of the part in which a moment is.
-pub(super) fn truncated(unit: Unit, at: i64) -> Outcome<i64> {
+pub(super) fn truncated(unit: TimePart, at: i64) -> Outcome<i64> {
     if at == i64::MAX || at == i64::MIN {
         return Ok(at);
     }
@@ -229,22 +231,22 @@ pub(super) fn truncated(unit: Unit, at: i64) -> Outcome<i64> {
         false => (year - 1).div_euclid(length) * length + 1,
     };
     let begin = match unit {
-        Unit::Microseconds => Some(at),
-        Unit::Milliseconds => Some(down(1_000)),
-        Unit::Second => Some(down(SECOND)),
-        Unit::Minute => Some(down(60 * SECOND)),
-        Unit::Hour => Some(down(HOUR)),
-        Unit::Day => Some(down(DAY)),
-        Unit::Week => {
+        TimePart::Microseconds => Some(at),
+        TimePart::Milliseconds => Some(down(1_000)),
+        TimePart::Second => Some(down(SECOND)),
+        TimePart::Minute => Some(down(60 * SECOND)),
+        TimePart::Hour => Some(down(HOUR)),
+        TimePart::Day => Some(down(DAY)),
+        TimePart::Week => {
             let days = at.div_euclid(DAY);
             Some((days - (days + 3).rem_euclid(7)) * DAY)
         }
-        Unit::Month => first(year, month),
-        Unit::Quarter => first(year, (month - 1) / 3 * 3 + 1),
-        Unit::Year => first(year, 1),
-        Unit::Decade => first(year.div_euclid(10) * 10, 1),
-        Unit::Century => first(era(100), 1),
-        Unit::Millennium => first(era(1_000), 1),
+        TimePart::Month => first(year, month),
+        TimePart::Quarter => first(year, (month - 1) / 3 * 3 + 1),
+        TimePart::Year => first(year, 1),
+        TimePart::Decade => first(year.div_euclid(10) * 10, 1),
+        TimePart::Century => first(era(100), 1),
+        TimePart::Millennium => first(era(1_000), 1),
         other => {
             let message = format!("unit \"{other:?}\" not supported for date_trunc");
             return Err(failure("0A000", message.to_lowercase()));
@@ -253,22 +255,25 @@ pub(super) fn truncated(unit: Unit, at: i64) -> Outcome<i64> {
     begin.ok_or_else(|| beyond_calendar("timestamp"))
 }
 
-pub(super) fn truncated_span(unit: Unit, span: Span) -> Outcome<Span> {
-    let months = |length: i32| Span { months: span.months / length * length, ..Span::default() };
-    let micros = |length: i64| Span { micros: span.micros / length * length, ..span };
+pub(super) fn truncated_span(unit: TimePart, span: CalendarSpan) -> Outcome<CalendarSpan> {
+    let months = |length: i32| CalendarSpan {
+        months: span.months / length * length,
+        ..CalendarSpan::default()
+    };
+    let micros = |length: i64| CalendarSpan { micros: span.micros / length * length, ..span };
     Ok(match unit {
-        Unit::Millennium => months(12_000),
-        Unit::Century => months(1_200),
-        Unit::Decade => months(120),
-        Unit::Year => months(12),
-        Unit::Quarter => months(3),
-        Unit::Month => months(1),
-        Unit::Day => Span { micros: 0, ..span },
-        Unit::Hour => micros(HOUR),
-        Unit::Minute => micros(60 * SECOND),
-        Unit::Second => micros(SECOND),
-        Unit::Milliseconds => micros(1_000),
-        Unit::Microseconds => span,
+        TimePart::Millennium => months(12_000),
+        TimePart::Century => months(1_200),
+        TimePart::Decade => months(120),
+        TimePart::Year => months(12),
+        TimePart::Quarter => months(3),
+        TimePart::Month => months(1),
+        TimePart::Day => CalendarSpan { micros: 0, ..span },
+        TimePart::Hour => micros(HOUR),
+        TimePart::Minute => micros(60 * SECOND),
+        TimePart::Second => micros(SECOND),
+        TimePart::Milliseconds => micros(1_000),
+        TimePart::Microseconds => span,
         _ => {
             let message = "unit not supported for type interval (months have no whole weeks)";
             return Err(failure("0A000", message));
@@ -277,14 +282,15 @@ pub(super) fn truncated_span(unit: Unit, span: Span) -> Outcome<Span> {
 }
 
 /// Years, months, days and time from `start` to `end`.
-pub(super) fn age(end: i64, start: i64) -> Outcome<Span> {
+pub(super) fn age(end: i64, start: i64) -> Outcome<CalendarSpan> {
     if [end, start].iter().any(|at| *at == i64::MAX || *at == i64::MIN) {
         return Err(beyond_calendar("interval"));
     }
     if end < start {
         return age(start, end)?.negated();
     }
-    let (end_day, start_day) = (end.div_euclid(DAY), start.div_euclid(DAY));
+    let end_day = end.div_euclid(DAY);
+    let start_day = start.div_euclid(DAY);
     let (year, month, day) = civil(end_day);
     let (start_year, start_month, start_of_month) = civil(start_day);
     let mut micros = end.rem_euclid(DAY) - start.rem_euclid(DAY);
@@ -301,11 +307,11 @@ pub(super) fn age(end: i64, start: i64) -> Outcome<Span> {
     }
     let beyond = || beyond_calendar("interval");
     let months = i32::try_from(months).map_err(|_| beyond())?;
-    Ok(Span { months, days: i32::try_from(days).map_err(|_| beyond())?, micros })
+    Ok(CalendarSpan { months, days: i32::try_from(days).map_err(|_| beyond())?, micros })
 }
 
 /// Whole days of hours, and whole months of days.
-pub(super) fn justified(span: Span, days: bool, hours: bool) -> Outcome<Span> {
+pub(super) fn justified(span: CalendarSpan, days: bool, hours: bool) -> Outcome<CalendarSpan> {
     let beyond = || beyond_calendar("interval");
     let mut result = span;
     if hours {
@@ -349,7 +355,7 @@ mod tests {
         super::super::time_text::timestamp(text).expect(text)
     }
 
-    fn shown(span: Span) -> String {
+    fn shown(span: CalendarSpan) -> String {
         let mut out = bytes::BytesMut::new();
         value_text::interval(span.months, span.days, span.micros, &mut out);
         String::from_utf8_lossy(&out).into_owned()
@@ -361,14 +367,14 @@ mod tests {
         assert_eq!(of("2024-03-01", "2024-01-31"), "1 mon 1 day");
         assert_eq!(of("2024-01-31", "2024-03-01"), "-1 mons -1 days");
         assert_eq!(of("2024-03-01 01:00", "2023-02-28 02:00"), "1 year 23:00:00");
-        let span = Span { months: 1, days: -1, micros: 25 * HOUR };
+        let span = CalendarSpan { months: 1, days: -1, micros: 25 * HOUR };
         assert_eq!(shown(justified(span, true, true).expect("in range")), "1 mon 01:00:00");
     }
 
     #[test]
     fn parts_begin_where_postgres_begins_them() {
         let begin = |unit: &str, text: &str| {
-            let unit = Unit::named(unit).expect("a unit");
+            let unit = TimePart::named(unit).expect("a unit");
             let mut out = bytes::BytesMut::new();
             value_text::timestamp(truncated(unit, at(text)).expect("in range"), false, &mut out);
             String::from_utf8_lossy(&out).into_owned()
@@ -378,7 +384,7 @@ mod tests {
         assert_eq!(begin("century", "2000-05-05"), "1901-01-01 00:00:00");
         assert_eq!(begin("quarter", "2024-05-05"), "2024-04-01 00:00:00");
         let part = |unit: &str, text: &str| {
-            let unit = Unit::named(unit).expect("a unit");
+            let unit = TimePart::named(unit).expect("a unit");
             let part = moment_part(unit, at(text), Group::Timestamp).expect("known");
             part.expect("finite").text()
         };

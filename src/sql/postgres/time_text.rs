@@ -190,7 +190,8 @@ fn parts(name: &str, text: &str) -> Outcome<Parts> {
 fn read(text: &str) -> Read<Parts> {
     let trimmed = text.trim();
     if trimmed.eq_ignore_ascii_case("epoch") {
-        let (date, micros) = (Some((1970, 1, 1)), Some(0));
+        let date = Some((1970, 1, 1));
+        let micros = Some(0);
         return Ok(Parts { date, micros, zone: Some(Zone::Seconds(0)), is_bc: false });
     }
     let spaced = with_spaces(trimmed);
@@ -303,7 +304,8 @@ fn clock_micros(time: &str) -> Read<i64> {
         [hours, minutes, seconds] => (hours, minutes, seconds),
         _ => return Err(Fault::Syntax),
     };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let hours = number(hours)?;
+    let minutes = number(minutes)?;
     let micros = seconds_micros(seconds).ok_or(Fault::Syntax)?;
     let total = hours * HOUR + minutes * 60 * SECOND + micros;
     let fits = minutes < 60 && micros <= 60 * SECOND && (hours < 24 || total == DAY);

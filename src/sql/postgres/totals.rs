@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::exact_total::{DistinctValues, Goal, GroupTotals, OneTotal, Total, finished};
+use super::exact_total::{DistinctValues, ExactTotal, Goal, GroupTotals, OneTotal, finished};
 use super::failure::{Outcome, failure};
 use super::numeric::{QUOTIENT, scale_of};
 use super::type_name::{Group, group, name};
@@ -171,19 +171,19 @@ struct Shape {
 }
 
 impl Shape {
-    fn of<T: Total>(goal: Goal, args: &AccumulatorArgs) -> Shape {
+    fn of<T: ExactTotal>(goal: Goal, args: &AccumulatorArgs) -> Shape {
         let data_type = args.expr_fields[0].data_type();
         let returns = args.return_field.data_type().clone();
         Shape { goal, scale: scale_of(data_type), state: T::state_type(data_type), returns }
     }
 
-    fn value<T: Total>(&self, row: Option<(T, i64)>) -> Outcome<ScalarValue> {
+    fn value<T: ExactTotal>(&self, row: Option<(T, i64)>) -> Outcome<ScalarValue> {
         let done = finished(self.goal, self.scale, std::iter::once(row), &self.returns)?;
         ScalarValue::try_from_array(&done, 0)
     }
 
     /// Totals as a column of the state's type.
-    fn column<T: Total>(&self, rows: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    fn column<T: ExactTotal>(&self, rows: impl Iterator<Item = Option<T>>) -> ArrayRef {
         let column: PrimitiveArray<T::Column> = rows.collect();
         Arc::new(column.with_data_type(self.state.clone()))
     }
@@ -196,13 +196,13 @@ struct One<T> {
     held: OneTotal<T>,
 }
 
-impl<T: Total> One<T> {
+impl<T: ExactTotal> One<T> {
     fn of(goal: Goal, args: &AccumulatorArgs) -> One<T> {
         One { shape: Shape::of::<T>(goal, args), held: OneTotal::default() }
     }
 }
 
-impl<T: Total> Accumulator for One<T> {
+impl<T: ExactTotal> Accumulator for One<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Outcome<()> {
         self.held.add(&values[0])
     }
@@ -251,13 +251,13 @@ struct Distinct<T> {
     held: DistinctValues<T>,
 }
 
-impl<T: Total> Distinct<T> {
+impl<T: ExactTotal> Distinct<T> {
     fn of(goal: Goal, args: &AccumulatorArgs) -> Distinct<T> {
         Distinct { shape: Shape::of::<T>(goal, args), held: DistinctValues::default() }
     }
 }
 
-impl<T: Total> Accumulator for Distinct<T> {
+impl<T: ExactTotal> Accumulator for Distinct<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Outcome<()> {
         self.held.add(&values[0])
     }
@@ -291,7 +291,7 @@ struct Groups<T> {
     held: GroupTotals<T>,
 }
 
-impl<T: Total> Groups<T> {
+impl<T: ExactTotal> Groups<T> {
     fn of(goal: Goal, args: &AccumulatorArgs) -> Groups<T> {
         let is_counted = goal == Goal::Average;
         let held = GroupTotals { totals: Vec::new(), counts: Vec::new(), is_counted };
@@ -310,7 +310,7 @@ impl<T: Total> Groups<T> {
     }
 }
 
-impl<T: Total> GroupsAccumulator for Groups<T> {
+impl<T: ExactTotal> GroupsAccumulator for Groups<T> {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],

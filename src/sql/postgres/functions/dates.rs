@@ -10,11 +10,11 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use super::super::arithmetic::as_doubles;
-use super::super::calendar::{self, HOUR, SECOND, Span};
+use super::super::calendar::{self, CalendarSpan, HOUR, SECOND};
 use super::super::failure::{Outcome, failure};
 use super::super::function::PgFunction;
 use super::super::time_arithmetic::{moments, of_span, span, spans};
-use super::super::time_parts::{self, Unit};
+use super::super::time_parts::{self, TimePart};
 use super::super::time_text::Zone;
 use super::super::type_name::{Group, INTERVAL, TIME, TIMESTAMP, group, timestamptz};
 use super::unknown;
@@ -163,13 +163,13 @@ fn truncated(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         let spans = spans(&args[1])?;
         let rows = units.iter().zip(spans.iter()).map(|(unit, value)| {
             let Some((unit, value)) = unit.zip(value) else { return Ok(None) };
-            of_span(time_parts::truncated_span(Unit::named(unit)?, span(value))?).map(Some)
+            of_span(time_parts::truncated_span(TimePart::named(unit)?, span(value))?).map(Some)
         });
         return Ok(Arc::new(rows.collect::<Outcome<IntervalMonthDayNanoArray>>()?));
     }
     let zones = args.get(2).map(AsArray::as_string::<i32>);
     let moments = moments(&args[1])?;
-    let mut last: Option<(&str, Unit)> = None;
+    let mut last: Option<(&str, TimePart)> = None;
     let mut rows = Vec::with_capacity(moments.len());
     for row in 0..moments.len() {
         let is_null = units.is_null(row) || moments.is_null(row);
@@ -179,7 +179,7 @@ fn truncated(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         }
         let name = units.value(row);
         if last.is_none_or(|(known, _)| known != name) {
-            last = Some((name, Unit::named(name)?));
+            last = Some((name, TimePart::named(name)?));
         }
         let Some((_, unit)) = last else { continue };
         let at = moments.value(row);
@@ -206,7 +206,8 @@ fn bin_args(types: &[DataType]) -> Outcome<Vec<DataType>> {
 
 fn binned(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
     let strides = spans(&args[0])?;
-    let (moments, origins) = (moments(&args[1])?, moments(&args[2])?);
+    let origins = moments(&args[2])?;
+    let moments = moments(&args[1])?;
     let rows = strides.iter().zip(moments.iter()).zip(origins.iter());
     let rows = rows.map(|((stride, at), origin)| {
         let (Some(stride), Some(at), Some(origin)) = (stride, at, origin) else { return Ok(None) };
@@ -245,7 +246,8 @@ fn two_moments(types: &[DataType]) -> Outcome<Vec<DataType>> {
 }
 
 fn ages(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (moments(&args[0])?, moments(&args[1])?);
+    let left = moments(&args[0])?;
+    let right = moments(&args[1])?;
     let rows = left.iter().zip(right.iter()).map(|(left, right)| {
         left.zip(right).map(|(left, right)| of_span(time_parts::age(left, right)?)).transpose()
     });
@@ -279,7 +281,7 @@ fn made_intervals(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
             return Err(beyond());
         }
         let micros = (seconds * SECOND as f64).round_ties_even() as i64;
-        of_span(Span { months: months as i32, days: days as i32, micros }).map(Some)
+        of_span(CalendarSpan { months: months as i32, days: days as i32, micros }).map(Some)
     });
     Ok(Arc::new(rows.collect::<Outcome<IntervalMonthDayNanoArray>>()?))
 }

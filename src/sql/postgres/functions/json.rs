@@ -125,7 +125,8 @@ fn list_writer(array: &ArrayRef) -> Outcome<Write> {
     let values = Arc::clone(lists.values());
     let write = writer(&values)?;
     Ok(Box::new(move |row, out| {
-        let (start, end) = (lists.value_offsets()[row], lists.value_offsets()[row + 1]);
+        let start = lists.value_offsets()[row];
+        let end = lists.value_offsets()[row + 1];
         out.push('[');
         for at in start..end {
             if at > start {

@@ -107,7 +107,8 @@ fn laid_out(template: &Template, digits: &[char], part: &[char], is_negative: bo
     let sign = anchored_sign(template, is_negative, has_sign);
     let mut shown = String::new();
     let mut is_open = false;
-    let (mut at, mut behind) = (0, None::<usize>);
+    let mut at = 0;
+    let mut behind = None::<usize>;
     let last_zero = kept_digits(template, part);
     let mut sign = sign;
     // The blank for a sign that is not there stands before the first digit's place.

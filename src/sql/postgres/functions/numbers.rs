@@ -173,7 +173,8 @@ fn two_numbers(types: &[DataType]) -> Outcome<Vec<DataType>> {
 }
 
 fn quotients(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
-    let (left, right) = (Numerics::of(&args[0])?, Numerics::of(&args[1])?);
+    let left = Numerics::of(&args[0])?;
+    let right = Numerics::of(&args[1])?;
     let one = |row: usize| {
         let Some((left, right)) = left.get(row).zip(right.get(row)) else { return Ok(None) };
         let rest = left.modulo(right)?;

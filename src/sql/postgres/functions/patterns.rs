@@ -62,7 +62,10 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
         Group::Interval => {
             let values = spans(&args[0])?;
             Box::new(move |row, pattern| {
-                time_patterns::written(&of_times(pattern)?, Shown::Span(span(values.value(row))))
+                time_patterns::written(
+                    &of_times(pattern)?,
+                    Shown::CalendarSpan(span(values.value(row))),
+                )
             })
         }
         Group::Timestamp | Group::Timestamptz => {
@@ -100,7 +103,8 @@ fn each<T, C: FromIterator<Option<T>>>(
     args: &[ArrayRef],
     read: impl Fn(&str, &str) -> Outcome<T>,
 ) -> Outcome<C> {
-    let (texts, patterns) = (args[0].as_string::<i32>(), args[1].as_string::<i32>());
+    let texts = args[0].as_string::<i32>();
+    let patterns = args[1].as_string::<i32>();
     let rows = texts.iter().zip(patterns.iter());
     let rows = rows.map(|(text, pattern)| {
         text.zip(pattern).map(|(text, pattern)| read(text, pattern)).transpose()

@@ -1,6 +1,6 @@
 //! Writes and reads dates and times by the pieces of a template.
 
-use super::super::calendar::{self, DAY, HOUR, SECOND, Span, civil, days_of};
+use super::super::calendar::{self, CalendarSpan, DAY, HOUR, SECOND, civil, days_of};
 use super::super::failure::{Outcome, failure, refused};
 use super::super::time_parts::iso_week;
 use super::pattern_nodes::{Modifiers, Node};
@@ -29,7 +29,7 @@ const ROMAN: [&str; 12] =
 pub(super) enum Shown {
     /// Microseconds since 1970, and whether they are an instant.
     Moment(i64, bool),
-    Span(Span),
+    CalendarSpan(CalendarSpan),
 }
 
 /// The numbers of a moment or an interval.
@@ -50,7 +50,7 @@ fn fields(shown: Shown) -> Fields {
             let micros = at.rem_euclid(DAY);
             Fields { days: Some(days), year, month, day, micros, has_zone }
         }
-        Shown::Span(span) => Fields {
+        Shown::CalendarSpan(span) => Fields {
             days: None,
             year: (span.months / 12).into(),
             month: (span.months % 12).into(),

@@ -45,7 +45,8 @@ fn body(set: &mut SetExpr) -> Written {
         None => format!("c{}", at + 1),
     });
     let called = called.collect::<Vec<_>>().join(", ");
-    let (one, other) = (side(LEFT), side(RIGHT));
+    let one = side(LEFT);
+    let other = side(RIGHT);
     let mut written = template(&format!("SELECT {called} FROM ({one} {word} {other}) AS r"))?;
     let mut sides = Sides { left: Some(left.clone()), right: Some(right.clone()) };
     let _ = written.visit(&mut sides);
