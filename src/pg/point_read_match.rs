@@ -5,7 +5,7 @@
 //! the recognised parts are written out again and must give the whole query.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, LimitClause, ObjectNamePart, Query, Select, SelectItem, SetExpr,
+    BinaryOperator, Expr, LimitClause, ObjectNamePart, Query, Select, SelectItem, SetExpr,
     Statement, TableFactor, UnaryOperator, Value as Literal, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
@@ -16,6 +16,7 @@ use super::planner::Planner;
 use super::point_read::{Operand, PointPlan};
 use super::types::{PgField, PgType, oid};
 use diptych_row::{Column, RowSchema};
+use diptych_sql::folded;
 
 /// Recognises `sql` as a point read.
 pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<PointPlan> {
@@ -87,14 +88,6 @@ fn limit(query: &Query) -> Option<Option<u64>> {
             _ => None,
         },
         Some(_) => None,
-    }
-}
-
-/// A name as `PostgreSQL` folds it.
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_ascii_lowercase(),
     }
 }
 

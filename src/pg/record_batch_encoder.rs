@@ -357,7 +357,7 @@ fn list_text(list: &ReadyRows, out: &mut BytesMut) {
         }
         list.texts(at, |_, text| match text {
             None => out.put_slice(b"NULL"),
-            Some(text) => element(text, out),
+            Some(text) => text::list_element(text, out),
         });
     }
     out.put_u8(b'}');
@@ -371,21 +371,6 @@ fn vector_text(list: &ReadyRows, out: &mut BytesMut) {
         }
         list.texts(at, |_, text| out.put_slice(text.unwrap_or_default()));
     }
-}
-
-fn element(text: &[u8], out: &mut BytesMut) {
-    let special = |byte: &u8| b"{},\"\\".contains(byte) || byte.is_ascii_whitespace();
-    if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"null") {
-        return out.put_slice(text);
-    }
-    out.put_u8(b'"');
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.put_u8(b'\\');
-        }
-        out.put_u8(*byte);
-    }
-    out.put_u8(b'"');
 }
 
 fn list_binary(list: &ReadyRows, element: u32, out: &mut BytesMut) {

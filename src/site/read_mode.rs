@@ -36,6 +36,17 @@ pub enum Mode {
     Verified,
 }
 
+/// The reason why the dataflow `name` has stopped, without its name, and what to do about it.
+pub fn why_stopped<'w>(name: &str, why: &'w Error) -> (String, &'w str) {
+    let reason = why.reason();
+    let reason = reason.strip_prefix(&format!("dataflow {name:?}: ")).unwrap_or(&reason);
+    let remedy = match why.what_to_do() {
+        "" => "mend its function or the event, and deploy it again",
+        remedy => remedy,
+    };
+    (reason.to_owned(), remedy)
+}
+
 impl Site {
     /// Takes a snapshot of all views of `flow` at the epoch that `mode` names.
     ///
@@ -62,14 +73,9 @@ impl Site {
             && let Some(why) = self.control.failure(&flow.name)
         {
             // Views without rows would be taken for an answer.
-            let name = format!("dataflow {:?}", flow.name);
-            let reason = why.reason();
-            let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason);
-            let message = format!("{name} stopped before its first epoch: {reason}");
-            let remedy = match why.what_to_do() {
-                "" => "mend its function or the event, and deploy it again",
-                remedy => remedy,
-            };
+            let (reason, remedy) = why_stopped(&flow.name, &why);
+            let name = &flow.name;
+            let message = format!("dataflow {name:?} stopped before its first epoch: {reason}");
             return Err(Error::new(Kind::Stopped, message).remedy(remedy));
         }
         Ok(snapshot)

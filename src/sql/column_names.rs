@@ -75,15 +75,14 @@ fn unnumbered(name: &str) -> Option<&str> {
 /// beside a star, and effort 2 all that is beside a star.
 pub(super) fn tell_apart(statement: &mut Statement, effort: u8) -> OuterNames {
     let Statement::Query(query) = statement else { return OuterNames::default() };
-    let by_place = first_select(query).map(projected).unwrap_or_default();
+    let by_place = first_select(&query.body).map(projected).unwrap_or_default();
     let mut renamer = Renamer { effort, depth: 0, by_alias: HashMap::new() };
     let _ = query.visit(&mut renamer);
     OuterNames { by_place, by_alias: renamer.by_alias }
 }
 
 /// The select that determines the names of the columns.
-fn first_select(query: &Query) -> Option<&Select> {
-    let mut body = query.body.as_ref();
+pub(super) fn first_select(mut body: &SetExpr) -> Option<&Select> {
     loop {
         body = match body {
             SetExpr::Select(select) => return Some(select),
@@ -154,7 +153,9 @@ fn figured(expr: &Expr) -> Option<(String, bool)> {
         Expr::AtTimeZone { .. } => strong("timezone"),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),
-        Expr::Subquery(query) => strong(&first_select(query).map(projected)?.pop().flatten()?),
+        Expr::Subquery(query) => {
+            strong(&first_select(&query.body).map(projected)?.pop().flatten()?)
+        }
         _ => None,
     }
 }
@@ -183,7 +184,8 @@ fn of_type(written: &str) -> Option<String> {
     Some(stored.to_owned())
 }
 
-fn folded(ident: &Ident) -> String {
+/// A name as `PostgreSQL` folds it.
+pub fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_ascii_lowercase(),
@@ -275,7 +277,7 @@ fn is_grouped_by(group_by: &GroupByExpr, name: &str) -> bool {
 /// Writes ORDER BY of a column that is not named in the query as ORDER BY of its place, because a
 /// name alone means a column of the answer.
 fn order_by_places(query: &mut Query) {
-    let Some(select) = first_select(query) else { return };
+    let Some(select) = first_select(&query.body) else { return };
     let unnamed = |item: &SelectItem| {
         matches!(item, SelectItem::UnnamedExpr(expr)
             if !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)))

@@ -9,7 +9,7 @@ use diptych_base::error::Error;
 use diptych_base::limits::READ_WAIT;
 use diptych_log::Reader;
 use diptych_serving::Snapshot;
-use diptych_site::read_mode::Mode;
+use diptych_site::read_mode::{Mode, why_stopped};
 use diptych_site::site::{Flow, Site};
 
 /// How often a statement that waits for a first epoch looks whether the dataflow has stopped.
@@ -103,13 +103,8 @@ fn stopped(flow: &Flow, why: &Error) -> SqlError {
         Some(last) => format!("SET diptych.as_of = '{last}' reads what it had computed before"),
         None => "it has computed no epoch".to_owned(),
     };
-    let remedy = match why.what_to_do() {
-        "" => "mend its function or the event, and deploy it again",
-        remedy => remedy,
-    };
-    let name = format!("dataflow {:?}", flow.name);
-    let reason = why.reason();
-    let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason);
-    let message = format!("{name} has stopped: {reason} ({remedy}; {earlier})");
+    let (reason, remedy) = why_stopped(&flow.name, why);
+    let name = &flow.name;
+    let message = format!("dataflow {name:?} has stopped: {reason} ({remedy}; {earlier})");
     SqlError::new("55000", message)
 }

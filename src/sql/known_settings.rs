@@ -219,8 +219,8 @@ impl KnownSetting {
     }
 }
 
-/// The truth value that a setting's text means, in any unique beginning of its words.
-fn truth(value: &str) -> Option<bool> {
+/// The truth value that a text means, in any unique beginning of its words.
+pub(crate) fn truth(value: &str) -> Option<bool> {
     let value = value.trim().to_ascii_lowercase();
     match value.as_str() {
         "on" | "1" | "t" | "tr" | "tru" | "true" | "y" | "ye" | "yes" => Some(true),

@@ -71,6 +71,8 @@ mod view_scan;
 mod view_table;
 
 pub use answer::{Notices, ReadAt};
+#[cfg(feature = "sql")]
+pub use column_names::folded;
 pub use error::SqlError;
 pub use known_settings::SERVER_VERSION;
 pub use settings::{SettingScope, Settings, SettingsMark, ShownSetting};

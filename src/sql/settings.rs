@@ -314,10 +314,10 @@ impl Settings {
     /// The schemas in which names without one are looked up first; none while the path is the
     /// initial one.
     pub fn search_path(&self) -> Vec<String> {
-        let path = self.stored(SEARCH_PATH).filter(|path| *path != SEARCH_PATH_FIRST);
-        let unquoted = |part: &str| part.trim().trim_matches('"').to_owned();
-        let schemas = path.unwrap_or_default().split(',').map(unquoted);
-        schemas.filter(|schema| !schema.is_empty() && schema != "public").collect()
+        if self.stored(SEARCH_PATH).is_none_or(|path| path == SEARCH_PATH_FIRST) {
+            return Vec::new();
+        }
+        self.schemas().into_iter().filter(|schema| schema != "public").collect()
     }
 
     /// The schemas of the search path as it is set.

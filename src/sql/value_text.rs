@@ -121,8 +121,24 @@ pub fn bytea(bytes: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// Year, month and day of a number of days since 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Appends an element of a list, in double quotes where `PostgreSQL` needs them.
+pub fn list_element(text: &[u8], out: &mut BytesMut) {
+    let special = |byte: &u8| b"{},\"\\".contains(byte) || byte.is_ascii_whitespace();
+    if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"null") {
+        return out.put_slice(text);
+    }
+    out.put_u8(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(b'\\');
+        }
+        out.put_u8(*byte);
+    }
+    out.put_u8(b'"');
+}
+
+/// Year, month and day of a number of days since 1970-01-01. The year before 1 is 0.
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     // Years begin in March here, in cycles of 400 years: then leap days come last and nothing
     // varies.
     let days = days + 719_468;

@@ -7,14 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-
-/// A name as `PostgreSQL` folds it.
-pub(super) fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_ascii_lowercase(),
-    }
-}
+use diptych_sql::folded;
 
 /// The text of a literal.
 pub(super) fn literal(expr: &Expr) -> Option<String> {

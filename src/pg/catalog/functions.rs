@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::DataType;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
@@ -16,7 +16,7 @@ use super::super::settings::{DATABASE as NAME, SERVER_VERSION};
 use super::super::{procedures, split_statements};
 use super::objects::{OWNER, Objects, USER, quoted};
 use super::pg_catalog_rows::definition;
-use super::table_schemas::Cell;
+use super::table_schemas::{Cell, data_type};
 
 /// The computation of a function's value.
 type Compute = fn(&Objects, &[ScalarValue]) -> Cell;
@@ -106,22 +106,6 @@ impl Function {
             Cell::Null | Cell::Ints(_) => ScalarValue::try_from(&self.of),
         }
     }
-}
-
-fn data_type(of: &str) -> DataType {
-    match of {
-        "bool" => DataType::Boolean,
-        "int4" => DataType::Int32,
-        "int8" => DataType::Int64,
-        "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        "texts" => list(DataType::Utf8),
-        "int4s" => list(DataType::Int32),
-        _ => DataType::Utf8,
-    }
-}
-
-fn list(item: DataType) -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(item, true)))
 }
 
 /// An argument as a number.

@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::procedures;
-use super::ast::{call, column, folded, literal, name_of, number, text};
+use super::ast::{call, column, literal, name_of, number, text};
+use diptych_sql::folded;
 
 /// Columns that hold the number of a function, and show its name.
 pub(super) const PROCEDURES: &[&str] = &[

@@ -14,11 +14,12 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::super::procedures;
 use super::ast::{
-    boolean, call, cast_to, column, first_argument, folded, literal, name_of, null, number, text,
+    boolean, call, cast_to, column, first_argument, literal, name_of, null, number, text,
 };
 use super::objects::Objects;
 use super::operands::{PROCEDURES, expanded, listed, numbered};
 use super::{pg_catalog_rows, table_schemas};
+use diptych_sql::folded;
 
 /// The function that gives the name of a relation.
 pub(super) const RELATION_NAME: &str = "diptych_relation_name";

@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::super::procedures;
-use super::super::types::TYPE_KEY;
+use super::super::types::{PgType, TYPE_KEY};
 
 /// A table of the catalog.
 pub(super) struct CatalogTable {
@@ -115,15 +115,10 @@ impl CatalogTable {
     pub(super) fn schema(&self) -> SchemaRef {
         let field = |(name, of): &(&str, &str)| {
             let field = Field::new(*name, data_type(of), true);
-            match *of {
-                "oid" | "name" | "char" | "int2vector" | "oidvector" | "regproc" | "xid"
-                | "varchar" | "node" | "inet" | "lsn" | "any" | "acls" | "chars" | "names"
-                | "oids" => {
-                    let named = HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]);
-                    field.with_metadata(named)
-                }
-                _ => field,
+            if PgType::of_name(of).is_none() {
+                return field;
             }
+            field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]))
         };
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
@@ -146,7 +141,8 @@ impl CatalogTable {
     }
 }
 
-fn data_type(of: &str) -> DataType {
+/// The Arrow type behind a type's short name.
+pub(super) fn data_type(of: &str) -> DataType {
     let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
     match of {
         "oid" | "int8" | "regproc" | "xid" => DataType::Int64,
@@ -157,6 +153,7 @@ fn data_type(of: &str) -> DataType {
         "float8" => DataType::Float64,
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
         "int2s" | "int2vector" => list(DataType::Int16),
+        "int4s" => list(DataType::Int32),
         "oids" | "oidvector" => list(DataType::Int64),
         "texts" | "acls" | "chars" | "names" => list(DataType::Utf8),
         _ => DataType::Utf8,
@@ -204,10 +201,9 @@ fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
         }
         DataType::List(item) if *item.data_type() == DataType::Int64 => lists(&cells),
         DataType::List(item) if *item.data_type() == DataType::Int16 => {
-            let of = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
             let wide = lists(&cells);
             // Numbers of columns are small, so the cast succeeds.
-            arrow_cast::cast(&wide, &of(DataType::Int16)).unwrap_or(wide)
+            arrow_cast::cast(&wide, &data_type(of)).unwrap_or(wide)
         }
         DataType::List(_) => {
             let mut lists = ListBuilder::new(StringBuilder::new());

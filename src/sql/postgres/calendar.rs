@@ -1,6 +1,7 @@
 //! The calendar: years, months and days of numbers of days since 1970, and intervals.
 
 use super::failure::{Outcome, beyond_calendar};
+pub(super) use crate::value_text::civil;
 
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const HOUR: i64 = 3_600 * SECOND;
@@ -8,20 +9,6 @@ pub(super) const DAY: i64 = 24 * HOUR;
 /// Days before 1970-01-01, from 4713 BC on, and after it.
 const FIRST_DAY: i64 = -2_440_588;
 const LAST_DAY: i64 = 2_145_042_541;
-
-/// Year, month and day of a number of days since 1970-01-01. The year before 1 is 0.
-pub(super) fn civil(days: i64) -> (i64, i64, i64) {
-    // Years begin in March here, in cycles of 400 years: then leap days come last.
-    let days = days + 719_468;
-    let cycle = days.div_euclid(146_097);
-    let day = days.rem_euclid(146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, late) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (year + cycle * 400 + late, month, day)
-}
 
 /// The number of days from 1970-01-01 to a day.
 pub(super) fn days_of(year: i64, month: i64, day: i64) -> i64 {
@@ -45,7 +32,11 @@ pub(super) fn month_length(year: i64, month: i64) -> i64 {
 /// A date, if there is such a day.
 pub(super) fn date(year: i64, month: i64, day: i64) -> Option<i32> {
     let exists = (1..=12).contains(&month) && (1..=month_length(year, month)).contains(&day);
-    let days = exists.then(|| days_of(year, month, day))?;
+    exists.then(|| day_within(days_of(year, month, day)))?
+}
+
+/// A number of days since 1970-01-01, if the calendar has that day.
+pub(super) fn day_within(days: i64) -> Option<i32> {
     (FIRST_DAY..=LAST_DAY).contains(&days).then(|| i32::try_from(days).ok())?
 }
 

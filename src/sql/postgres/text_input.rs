@@ -11,6 +11,7 @@ use super::failure::{Outcome, failure, invalid_text};
 use super::numeric::Numeric;
 use super::type_name::{Group, group, name};
 use super::{interval_text, time_arithmetic, time_text};
+use crate::known_settings::truth;
 
 /// The value that `text` is in type `to`.
 pub(super) fn value(text: &str, to: &DataType) -> Outcome<ScalarValue> {
@@ -69,17 +70,8 @@ pub(super) fn decimal(number: Numeric, to: &DataType) -> Outcome<ScalarValue> {
     ScalarValue::try_from_array(&array, 0)
 }
 
-/// `t`, `true`, `yes`, `on`, `1` and their beginnings.
 fn boolean(text: &str) -> Outcome<bool> {
-    let word = text.trim().to_ascii_lowercase();
-    let begins = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
-    if begins("true", 1) || begins("yes", 1) || word == "on" || word == "1" {
-        return Ok(true);
-    }
-    if begins("false", 1) || begins("no", 1) || begins("off", 2) || word == "0" {
-        return Ok(false);
-    }
-    Err(invalid_text("boolean", text))
+    truth(text).ok_or_else(|| invalid_text("boolean", text))
 }
 
 fn integer(text: &str, to: &DataType) -> Outcome<ScalarValue> {

@@ -167,24 +167,11 @@ fn list(
         }
         item.clear();
         write(at, &mut item);
-        if is_nested || !needs_quotes(&item) {
+        if is_nested {
             out.put_slice(&item);
-            continue;
+        } else {
+            value_text::list_element(&item, out);
         }
-        out.put_u8(b'"');
-        for byte in &item {
-            if matches!(byte, b'"' | b'\\') {
-                out.put_u8(b'\\');
-            }
-            out.put_u8(*byte);
-        }
-        out.put_u8(b'"');
     }
     out.put_u8(b'}');
-}
-
-fn needs_quotes(item: &[u8]) -> bool {
-    let special =
-        |byte: &u8| matches!(byte, b'{' | b'}' | b',' | b'"' | b'\\') || byte.is_ascii_whitespace();
-    item.is_empty() || item.eq_ignore_ascii_case(b"null") || item.iter().any(special)
 }

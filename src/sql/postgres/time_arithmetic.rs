@@ -139,8 +139,7 @@ fn shifted(days: i32, by: Option<i64>) -> Outcome<i32> {
         return Ok(days);
     }
     let day = by.and_then(|by| i64::from(days).checked_add(by));
-    let day = day.filter(|day| (-2_440_588..=2_145_042_541).contains(day));
-    day.and_then(|day| i32::try_from(day).ok()).ok_or_else(|| beyond_calendar("date"))
+    day.and_then(calendar::day_within).ok_or_else(|| beyond_calendar("date"))
 }
 
 fn date_plus_days(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::series::template;
 use super::{Written, refused};
+use crate::column_names::{first_select, folded};
 
 /// The numbers that stand for the two sides in the template.
 const LEFT: &str = "1001";
@@ -87,15 +88,6 @@ fn marker(body: &SetExpr) -> Option<&str> {
     }
 }
 
-fn first_select(body: &SetExpr) -> Option<&Select> {
-    match body {
-        SetExpr::Select(select) => Some(select),
-        SetExpr::Query(query) => first_select(&query.body),
-        SetExpr::SetOperation { left, .. } => first_select(left),
-        _ => None,
-    }
-}
-
 /// The names of the columns, where they have one; none where their number is not known.
 fn names(select: &Select) -> Option<Vec<Option<String>>> {
     let name = |item: &SelectItem| match item {
@@ -106,11 +98,4 @@ fn names(select: &Select) -> Option<Vec<Option<String>>> {
         _ => None,
     };
     select.projection.iter().map(name).collect()
-}
-
-fn folded(ident: &datafusion::sql::sqlparser::ast::Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
