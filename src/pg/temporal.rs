@@ -180,7 +180,9 @@ fn part(number: &str, unit: &str) -> Option<IntervalParts> {
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let whole = sign * if whole.is_empty() { 0 } else { digits(whole)? };
     let part = sign * fraction(part)?;
-    let (months, days, micros) = match unit.trim_end_matches('s') {
+    // Without its last letter it would be a minute.
+    let unit = if unit == "ms" { "msec" } else { unit.trim_end_matches('s') };
+    let (months, days, micros) = match unit {
         "millennium" | "millennia" | "mil" => (12_000, 0, 0),
         "century" | "centurie" | "c" => (1_200, 0, 0),
         "decade" | "dec" => (120, 0, 0),
@@ -191,7 +193,7 @@ fn part(number: &str, unit: &str) -> Option<IntervalParts> {
         "hour" | "hr" | "h" => (0, 0, HOUR),
         "minute" | "min" | "m" => (0, 0, 60 * SECOND),
         "second" | "sec" | "" => (0, 0, SECOND),
-        "millisecond" | "msec" | "m_" => (0, 0, 1_000),
+        "millisecond" | "msec" => (0, 0, 1_000),
         "microsecond" | "usec" | "u" => (0, 0, 1),
         _ => return None,
     };
@@ -241,6 +243,8 @@ mod tests {
         assert_eq!(parts("5 days, 3:00:00"), None);
         assert_eq!(parts("7"), Some((0, 0, 7_000)));
         assert_eq!(parts("2d 3h"), Some((0, 2, 10_800_000)));
+        assert_eq!(parts("1 ms"), Some((0, 0, 1)));
+        assert_eq!(parts("1 m"), Some((0, 0, 60_000)));
         assert_eq!(parts(""), None);
         assert_eq!(parts("one day"), None);
     }
