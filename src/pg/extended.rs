@@ -1,5 +1,6 @@
 //! The extended protocol: messages that prepare, bind, describe and execute statements.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::backend;
@@ -25,16 +26,14 @@ const PARAMETERS_BYTES_FREE: usize = 4 << 10;
 
 impl Connection {
     pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
-        let sql = match split_statements::split(&parse.sql).as_slice() {
-            [] => "",
-            [one] => one.sql,
+        let (sql, before) = match split_statements::split(&parse.sql).as_slice() {
+            [] => ("", 0),
+            [one] => (one.sql, one.before),
             _ => {
                 let message = "cannot insert multiple commands into a prepared statement";
                 return Err(Failure::new("42601", message).hint("send them one by one"));
             }
         };
-        let before = sql.as_ptr() as usize - parse.sql.as_ptr() as usize;
-        let before = parse.sql.get(..before).map_or(0, |text| text.chars().count());
         let mut guard = self.session.guard();
         let prepared = self.session.prepare(sql, &parse.types, &mut guard).await;
         let prepared = prepared.map_err(|failure| failure.behind(before))?;
@@ -85,7 +84,7 @@ impl Connection {
                 let portal = self.session.cursor(name)?;
                 // A portal that will run DECLARE has no rows; the cursor that it opens has.
                 let fields = match portal.progress {
-                    PortalState::Fresh => portal.prepared.fields.clone(),
+                    PortalState::Fresh => portal.prepared.fields.as_deref().map(Cow::Borrowed),
                     _ => portal.prepared.columns(),
                 };
                 describe(fields.as_deref(), &portal.formats, out);

@@ -1,6 +1,7 @@
 //! Prepared statements, and portals that run them.
 
 use diptych_sql as sql;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_schema::DataType;
@@ -123,10 +124,10 @@ impl PgPrepared {
     }
 
     /// The columns of the rows that a cursor on this statement gives.
-    pub(super) fn columns(&self) -> Option<Vec<PgField>> {
+    pub(super) fn columns(&self) -> Option<Cow<'_, [PgField]>> {
         match &self.plan {
-            PgPlan::Declare(planned, _) => types::named_fields(planned),
-            _ => self.fields.clone(),
+            PgPlan::Declare(planned, _) => types::named_fields(planned).map(Cow::Owned),
+            _ => self.fields.as_deref().map(Cow::Borrowed),
         }
     }
 }

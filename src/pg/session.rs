@@ -1,5 +1,6 @@
 //! The state of a connection: settings, transaction, prepared statements, portals.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
 
@@ -143,7 +144,7 @@ impl PgSession {
             PgCommand::Show(name) => Some(texts(&[&self.settings().show(name)?.0], Vec::new()).0),
             PgCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
             PgCommand::Fetch { cursor, is_sent: true, .. } => {
-                self.cursor(cursor)?.prepared.columns()
+                self.cursor(cursor)?.prepared.columns().map(Cow::into_owned)
             }
             _ => None,
         })

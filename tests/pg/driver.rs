@@ -246,6 +246,17 @@ async fn what_fails_says_why_and_harms_nothing() {
 }
 
 #[tokio::test]
+async fn a_text_without_a_statement_is_prepared_and_does_nothing() {
+    let site = Site::start();
+    let client = site.client().await;
+    for text in ["", "-- only a comment", " /* and */ ; "] {
+        let prepared = client.prepare(text).await.expect(text);
+        assert!(prepared.columns().is_empty(), "{text}");
+    }
+    assert_eq!(number(&client, "SELECT 1").await, 1);
+}
+
+#[tokio::test]
 async fn a_failed_transaction_waits_for_its_end() {
     let site = Site::start();
     let client = site.client().await;
