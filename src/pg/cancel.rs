@@ -136,13 +136,14 @@ impl StatementGuard {
         tokio::select! {
             biased;
             () = over => Err(ended()),
-            () = left => Err(Failure::fatal("08006", "the client has left")),
             () = asked => Err(Failure::new("57014", "canceling statement due to user request")),
             () = late => {
                 let failure = Failure::new("57014", "canceling statement due to statement timeout");
                 Err(failure.hint("SET statement_timeout to more, or ask for less"))
             }
             done = work => Ok(done),
+            // The last: work that is ready needs no look at the client.
+            () = left => Err(Failure::fatal("08006", "the client has left")),
         }
     }
 }

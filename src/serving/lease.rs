@@ -70,9 +70,9 @@ impl Lease {
         self.spared.load(Ordering::Relaxed)
     }
 
-    /// Whether the lease is too young to be ended because of the bytes that it holds.
-    fn is_young(&self) -> bool {
-        self.granted.elapsed() < LEASE_LEAST
+    /// Whether the lease is too young, at `now`, to be ended because of the bytes that it holds.
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.granted) < LEASE_LEAST
     }
 
     /// The epoch that the lease answers at.
@@ -171,31 +171,32 @@ impl Leases {
     /// holds. Leases younger than [`LEASE_LEAST`] are counted, and stay. Taking or releasing a
     /// snapshot does not wait for the counting.
     pub(super) fn end_beyond(&self, state: &Arc<IndexState>, most: usize) {
+        let now = Instant::now();
         let held = |lease: &Arc<Lease>| {
-            let id = (!lease.is_young()).then_some(lease.id);
-            Some((lease.epoch(), id, lease.held.load_full()?))
+            let is_young = lease.is_young(now);
+            Some((lease.epoch(), lease.id, is_young, lease.held.load_full()?))
         };
         let table = lock(&self.table);
         let bounded = table.values().filter(|lease| !lease.is_spared());
         let mut leases: Vec<_> = bounded.filter_map(held).collect();
         drop(table);
-        if leases.iter().all(|(_, _, held)| Arc::ptr_eq(held, state)) {
+        if leases.iter().all(|(.., held)| Arc::ptr_eq(held, state)) {
             return;
         }
         let most = most.max(state.all_batches().map(ViewBatch::memory_bytes).sum());
-        leases.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
+        leases.sort_unstable_by_key(|(epoch, id, ..)| Reverse((*epoch, *id)));
         let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
         // Many leases share one state.
         let mut states = HashSet::new();
         let mut bytes = 0;
         let mut ending = Vec::new();
-        for (_, id, held) in &leases {
+        for (_, id, is_young, held) in &leases {
             if states.insert(Arc::as_ptr(held)) {
                 let only = held.all_batches().filter(|batch| seen.insert(batch.body_address()));
                 bytes += only.map(ViewBatch::memory_bytes).sum::<usize>();
             }
-            if bytes > most {
-                ending.extend(*id);
+            if bytes > most && !is_young {
+                ending.push(*id);
             }
         }
         let mut table = lock(&self.table);

@@ -187,13 +187,13 @@ pub struct PlanningHints {
 async fn query(
     session: Session,
     sql: String,
-    parsed: Parsed,
+    mut parsed: Parsed,
     tag: &'static str,
     asked: PlanningHints,
 ) -> Result<Prepared, SqlError> {
     let state = session.state()?;
     let of_plan = |error| df_error::of(&sql, &error);
-    let numbers = match statement_in(&mut parsed.clone()) {
+    let numbers = match statement_in(&mut parsed) {
         Some(statement) => parameters::written(statement).map_err(of_plan)?,
         None => BTreeSet::new(),
     };

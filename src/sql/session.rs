@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use datafusion::catalog::SchemaProvider;
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::SqlError;
@@ -24,7 +24,7 @@ use diptych_site::read_mode::Mode;
 pub struct Session {
     pub(super) engine: Engine,
     catalog: Catalog,
-    functions: Arc<Mutex<Vec<ScalarUDF>>>,
+    functions: Arc<Mutex<Vec<Arc<ScalarUDF>>>>,
     pub(super) pins: Arc<Pins>,
 }
 
@@ -46,7 +46,7 @@ impl Session {
 
     /// Adds a function to this session.
     pub fn add_function(&self, function: ScalarUDF) {
-        lock(&self.functions).push(function);
+        lock(&self.functions).push(Arc::new(function));
     }
 
     /// Prepares one statement, which may have parameters `$1`, `$2`, …
@@ -146,11 +146,9 @@ impl Session {
         let mut state = self.engine.core.state()?;
         let tables = self.engine.tables();
         state.register_catalog_list(Arc::new(Catalog { tables, ..self.catalog.clone() }));
-        let functions = lock(&self.functions);
-        for function in functions.iter() {
-            use datafusion::execution::FunctionRegistry;
+        for function in lock(&self.functions).iter() {
             state
-                .register_udf(Arc::new(function.clone()))
+                .register_udf(Arc::clone(function))
                 .map_err(|error| super::df_error::of("", &error))?;
         }
         Ok(state)

@@ -23,7 +23,7 @@ use super::settings::{SettingScope, Settings};
 use diptych_base::lock_mutex::lock;
 
 /// The functions of a session with these settings.
-pub(super) fn all(settings: &Arc<Mutex<Settings>>, engine: &Engine) -> Vec<ScalarUDF> {
+pub(super) fn all(settings: &Arc<Mutex<Settings>>, engine: &Engine) -> Vec<Arc<ScalarUDF>> {
     let all = [
         SessionCall::CurrentSetting,
         SessionCall::SetConfig,
@@ -34,7 +34,7 @@ pub(super) fn all(settings: &Arc<Mutex<Settings>>, engine: &Engine) -> Vec<Scala
         let signature = Signature::new(call.arguments(), Volatility::Volatile);
         let settings = Arc::clone(settings);
         let engine = engine.clone();
-        ScalarUDF::from(SessionFunction { call, signature, settings, engine })
+        Arc::new(ScalarUDF::from(SessionFunction { call, signature, settings, engine }))
     };
     all.into_iter().map(function).collect()
 }

@@ -1,6 +1,6 @@
 //! The objects of the catalog: schemas, relations, columns and types, with their numbers (OIDs).
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow_schema::SchemaRef;
 
@@ -33,7 +33,7 @@ pub(super) const DATABASE: u32 = 5;
 pub(super) struct Objects {
     pub(super) schemas: Vec<Schema>,
     pub(super) relations: Vec<Relation>,
-    pub(super) types: Vec<Type>,
+    pub(super) types: &'static [Type],
     pub(super) user: String,
     pub(super) settings: Arc<Mutex<Settings>>,
 }
@@ -270,10 +270,11 @@ fn of_stream(schema: &SchemaRef) -> Vec<CatalogColumn> {
     columns
 }
 
-fn types() -> Vec<Type> {
+fn types() -> &'static [Type] {
+    static TYPES: OnceLock<Vec<Type>> = OnceLock::new();
     let parse = |line: &'static str| {
         let words: Vec<&str> = line.split(' ').collect();
         Some(Type { oid: words.first()?.parse().ok()?, words })
     };
-    include_str!("pg_type.txt").lines().filter_map(parse).collect()
+    TYPES.get_or_init(|| include_str!("pg_type.txt").lines().filter_map(parse).collect())
 }

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident,
+    ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident,
     ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
     TableFactor, Value as Literal, ValueWithSpan, VisitMut, VisitorMut,
 };
@@ -116,29 +116,24 @@ impl VisitorMut for Rewriter<'_> {
             && !select.projection.iter().any(|item| is_aggregate(&item.to_string()))
         {
             for (at, item) in select.projection.iter_mut().enumerate() {
-                let mut nothing = cast_to(null(), DataType::Text);
-                if let SelectItem::UnnamedExpr(cast @ Expr::Cast { .. })
-                | SelectItem::ExprWithAlias { expr: cast @ Expr::Cast { .. }, .. } = item
-                    && let Expr::Cast { data_type, .. } = cast
-                {
-                    nothing = cast_to(null(), data_type.clone());
-                } else if let SelectItem::UnnamedExpr(Expr::Function(function))
-                | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } = item
-                {
-                    nothing = cast_to(null(), type_of_function(&function.name.to_string()));
-                }
-                let alias = match item {
-                    // A column that is only passed on keeps its type.
-                    SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-                    | SelectItem::ExprWithAlias {
-                        expr: Expr::Identifier(_) | Expr::CompoundIdentifier(_),
-                        ..
-                    } => continue,
-                    SelectItem::UnnamedExpr(_) => Ident::with_quote('"', format!("nothing {at}")),
-                    SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+                let (expr, alias) = match item {
+                    SelectItem::UnnamedExpr(expr) => {
+                        (expr, Ident::with_quote('"', format!("nothing {at}")))
+                    }
+                    SelectItem::ExprWithAlias { expr, alias } => (expr, alias.clone()),
                     _ => continue,
                 };
-                *item = SelectItem::ExprWithAlias { expr: nothing, alias };
+                let of = match expr {
+                    // A column that is only passed on keeps its type.
+                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
+                    Expr::Cast { data_type, .. } => data_type.clone(),
+                    // The lists whose elements clients ask for are of numbers of columns.
+                    Expr::Function(function) if function.name.to_string() == "unnest" => {
+                        DataType::SmallInt(None)
+                    }
+                    _ => DataType::Text,
+                };
+                *item = SelectItem::ExprWithAlias { expr: cast_to(null(), of), alias };
             }
             select.selection = Some(boolean(false));
         }
@@ -180,14 +175,11 @@ impl Rewriter<'_> {
                 None
             }
             Expr::Cast { data_type: DataType::Array(item), .. } => plain_elements(item),
-            Expr::Cast { expr, data_type, kind, .. } => {
+            Expr::Cast { expr, data_type, .. } => {
                 let name = type_name(data_type)?;
                 let cast = self.cast(expr, &name);
                 if cast.is_none() && name == "text" {
                     *data_type = DataType::Text;
-                }
-                if cast.is_some() && *kind == CastKind::DoubleColon {
-                    return cast;
                 }
                 cast
             }
@@ -302,15 +294,11 @@ impl Rewriter<'_> {
             "regtype" => call("format_type", vec![inner(), null()]),
             "regrole" => call("pg_get_userbyid", vec![inner()]),
             "int2vector" | "oidvector" | "anyarray" => inner(),
-            "varchar" => return None,
             "text" => match inner() {
                 inner @ Expr::Function(_) => cast_to(inner, DataType::Text),
                 _ => return None,
             },
-            "int4" | "int2" | "int8" | "bool" | "float8" | "numeric" => {
-                cast_to(inner(), plain(to)?)
-            }
-            _ => return None,
+            _ => cast_to(inner(), plain(to)?),
         })
     }
 
@@ -337,8 +325,8 @@ impl Rewriter<'_> {
     /// Whether the query reads a table that is always empty.
     fn is_empty(&self, query: &Query) -> bool {
         let SetExpr::Select(select) = query.body.as_ref() else { return false };
-        let is_aggregate = select.projection.iter().any(|item| is_aggregate(&item.to_string()));
-        !is_aggregate && select.from.iter().any(|from| self.is_always_empty(&from.relation))
+        select.from.iter().any(|from| self.is_always_empty(&from.relation))
+            && !select.projection.iter().any(|item| is_aggregate(&item.to_string()))
     }
 
     /// Whether this is a table of the catalog that never has a row.
@@ -465,14 +453,4 @@ fn plain(name: &str) -> Option<DataType> {
         "float8" => DataType::DoublePrecision,
         _ => return None,
     })
-}
-
-/// The type of what a function gives in a select that has no rows. The lists of the catalog whose
-/// elements clients ask for are numbers of columns.
-fn type_of_function(name: &str) -> DataType {
-    match name {
-        "unnest" => DataType::SmallInt(None),
-        "generate_subscripts" => DataType::Integer(None),
-        _ => DataType::Text,
-    }
 }

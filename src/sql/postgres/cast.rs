@@ -37,11 +37,6 @@ pub(super) fn of(expr: Expr, from: &DataType, to: &DataType) -> Outcome<Expr> {
     };
     // A literal becomes one at once, so that a condition on a key is recognised; one that cannot be
     // cast fails when, and only if, it is evaluated.
-    if let Expr::Literal(value, _) = &expr
-        && let Ok(done) = kernel(&[value.to_array()?], to)
-    {
-        return Ok(Expr::Literal(ScalarValue::try_from_array(&done, 0)?, None));
-    }
     Ok(PgFunction::fixed(label, to.clone(), kernel).call(vec![expr]))
 }
 
@@ -130,8 +125,6 @@ fn rounded_integers(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         };
         let doubles = doubles.as_primitive::<Float64Type>();
         doubles.iter().map(|double| double.map(whole).transpose()).collect::<Outcome<_>>()?
-    } else if matches!(args[0].data_type(), DataType::UInt64) && *to == DataType::UInt64 {
-        return Ok(Arc::clone(&args[0]));
     } else {
         let numbers = Numerics::of(&args[0])?;
         let whole = |number: Numeric| {

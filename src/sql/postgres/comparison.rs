@@ -24,23 +24,28 @@ const LENGTH: DataType = DataType::Decimal128(38, 0);
 /// # Errors
 /// When the types cannot be compared, or a literal is no value of the type.
 pub(super) fn unify(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
-    let Some(target) = target(&values, types, op)? else { return Ok(values) };
+    match target(&values, types, op)? {
+        Some(target) => brought(values, types, &target),
+        None => Ok(values),
+    }
+}
+
+/// The values as type `target`, but for those of no type.
+fn brought(values: Vec<Expr>, types: &[DataType], target: &DataType) -> Outcome<Vec<Expr>> {
     let one = |(value, from): (Expr, &DataType)| match group(from) {
         Group::Unknown => Ok(value),
-        _ => cast::of(value, from, &target),
+        _ => cast::of(value, from, target),
     };
     values.into_iter().zip(types).map(one).collect()
 }
 
 /// As [`unify`], and ready to be compared: one zero, one NaN, and lengths of intervals.
 pub(super) fn comparable(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
-    let target = target(&values, types, op)?;
-    let values = unify(values, types, op)?;
-    let types: Vec<DataType> = match &target {
-        Some(target) => types.iter().map(|_| target.clone()).collect(),
-        None => types.to_vec(),
+    let Some(target) = target(&values, types, op)? else {
+        return Ok(values.into_iter().zip(types).map(|(value, of)| key(value, of)).collect());
     };
-    Ok(values.into_iter().zip(&types).map(|(value, of)| key(value, of)).collect())
+    let values = brought(values, types, &target)?;
+    Ok(values.into_iter().map(|value| key(value, &target)).collect())
 }
 
 /// The value by which `value` is compared and grouped.

@@ -209,7 +209,7 @@ impl<T: ExactTotal> GroupTotals<T> {
         let (totals, counts, is_counted) = (&mut self.totals, &mut self.counts, self.is_counted);
         let mut has_overflow = false;
         T::rows(array, |row, value| {
-            if filter.is_some() && !is_in(row) {
+            if !is_in(row) {
                 return;
             }
             let total = &mut totals[groups[row]];

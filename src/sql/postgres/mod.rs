@@ -24,6 +24,7 @@ mod function;
 mod functions;
 mod guards;
 mod interval_text;
+mod last_made;
 mod meaning_rule;
 #[cfg(test)]
 mod meaning_tests;

@@ -10,7 +10,7 @@ use datafusion::scalar::ScalarValue;
 use super::failure::{Outcome, failure, invalid_text};
 use super::numeric::Numeric;
 use super::type_name::{Group, group, name};
-use super::{interval_text, time_arithmetic, time_text};
+use super::{interval_text, numeric, time_arithmetic, time_text};
 use crate::known_settings::truth;
 
 /// The value that `text` is in type `to`.
@@ -55,6 +55,9 @@ pub(super) fn value(text: &str, to: &DataType) -> Outcome<ScalarValue> {
 pub(super) fn column(texts: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {
     let texts = cast(texts, &DataType::Utf8)?;
     let texts = texts.as_string::<i32>();
+    if matches!(to, DataType::Decimal128(..) | DataType::Decimal256(..)) {
+        return numeric::column(texts.iter().map(|text| text.map(Numeric::parse).transpose()), to);
+    }
     let absent = ScalarValue::try_from(to)?;
     if texts.is_empty() {
         return Ok(datafusion::arrow::array::new_empty_array(to));
@@ -66,7 +69,7 @@ pub(super) fn column(texts: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {
 
 /// A number as a value of a decimal type, rounded to its scale.
 pub(super) fn decimal(number: Numeric, to: &DataType) -> Outcome<ScalarValue> {
-    let array = super::numeric::column(std::iter::once(Ok(Some(number))), to)?;
+    let array = numeric::column(std::iter::once(Ok(Some(number))), to)?;
     ScalarValue::try_from_array(&array, 0)
 }
 

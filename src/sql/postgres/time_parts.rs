@@ -7,6 +7,7 @@ use datafusion::scalar::ScalarValue;
 use super::calendar::{CalendarSpan, DAY, HOUR, SECOND, civil, days_of, month_length};
 use super::cast::text_of;
 use super::failure::{Outcome, beyond_calendar, failure};
+use super::last_made::LastMade;
 use super::numeric::{self, NATURAL, Numeric};
 use super::time_arithmetic::{moments, span, spans, times};
 use super::type_name::{Group, group, name};
@@ -113,12 +114,13 @@ pub(super) fn extract(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
             Box::new(move |unit, row| moment_part(unit, values.value(row), of))
         }
     };
+    let mut last = LastMade::default();
     let rows = (0..args[0].len()).map(|row| {
         if units.is_null(row) || args[1].is_null(row) {
             return Ok(None);
         }
         let unit = units.value(row);
-        part(TimePart::named(unit)?, row).ok_or_else(|| unsupported(unit))?.map(Some)
+        part(*last.of(unit, TimePart::named)?, row).ok_or_else(|| unsupported(unit))?.map(Some)
     });
     numeric::column(rows, to)
 }
@@ -226,10 +228,7 @@ pub(super) fn truncated(unit: TimePart, at: i64) -> Outcome<i64> {
     let (year, month, _) = civil(at.div_euclid(DAY));
     let first = |year: i64, month: i64| days_of(year, month, 1).checked_mul(DAY);
     // Centuries begin with years that end in 01.
-    let era = |length: i64| match year > 0 {
-        true => (year - 1).div_euclid(length) * length + 1,
-        false => (year - 1).div_euclid(length) * length + 1,
-    };
+    let era = |length: i64| (year - 1).div_euclid(length) * length + 1;
     let begin = match unit {
         TimePart::Microseconds => Some(at),
         TimePart::Milliseconds => Some(down(1_000)),

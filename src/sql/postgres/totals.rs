@@ -325,13 +325,8 @@ impl<T: ExactTotal> GroupsAccumulator for Groups<T> {
         let Some(counts) = values.get(1) else {
             return self.held.add(&values[0], groups, None, count);
         };
-        let before = std::mem::take(&mut self.held.counts);
-        self.held.is_counted = false;
-        self.held.totals.resize(count, T::default());
         // The counts that come are added, not the number of rows.
-        let nothing = vec![0; count];
-        self.held.counts = nothing;
-        self.held.is_counted = true;
+        let before = std::mem::take(&mut self.held.counts);
         self.held.add(&values[0], groups, None, count)?;
         self.held.counts = before;
         self.held.counts.resize(count, 0);

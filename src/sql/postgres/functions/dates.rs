@@ -13,6 +13,7 @@ use super::super::arithmetic::as_doubles;
 use super::super::calendar::{self, CalendarSpan, HOUR, SECOND};
 use super::super::failure::{Outcome, failure};
 use super::super::function::PgFunction;
+use super::super::last_made::LastMade;
 use super::super::time_arithmetic::{moments, of_span, span, spans};
 use super::super::time_parts::{self, TimePart};
 use super::super::time_text::Zone;
@@ -110,17 +111,14 @@ fn in_zone(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
     let names = args[0].as_string::<i32>();
     let has_zone = group(args[1].data_type()) == Group::Timestamptz;
     let moments = moments(&args[1])?;
-    let mut last: Option<(&str, Zone)> = None;
+    let mut zones = LastMade::default();
     let mut rows = Vec::with_capacity(moments.len());
     for (name, at) in names.iter().zip(moments.iter()) {
         let Some((name, at)) = name.zip(at) else {
             rows.push(None);
             continue;
         };
-        if last.as_ref().is_none_or(|(known, _)| *known != name) {
-            last = Some((name, zone(name)?));
-        }
-        let Some((_, zone)) = &last else { continue };
+        let zone = zones.of(name, zone)?;
         rows.push(Some(if has_zone { zone.to_local(at)? } else { zone.to_utc(at)? }));
     }
     Ok(Arc::new(TimestampMicrosecondArray::from(rows).with_data_type(to.clone())))
@@ -161,15 +159,18 @@ fn truncated(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
     let units = args[0].as_string::<i32>();
     if group(to) == Group::Interval {
         let spans = spans(&args[1])?;
+        let mut parts = LastMade::default();
         let rows = units.iter().zip(spans.iter()).map(|(unit, value)| {
             let Some((unit, value)) = unit.zip(value) else { return Ok(None) };
-            of_span(time_parts::truncated_span(TimePart::named(unit)?, span(value))?).map(Some)
+            let part = *parts.of(unit, TimePart::named)?;
+            of_span(time_parts::truncated_span(part, span(value))?).map(Some)
         });
         return Ok(Arc::new(rows.collect::<Outcome<IntervalMonthDayNanoArray>>()?));
     }
     let zones = args.get(2).map(AsArray::as_string::<i32>);
     let moments = moments(&args[1])?;
-    let mut last: Option<(&str, TimePart)> = None;
+    let mut parts = LastMade::default();
+    let mut known_zones = LastMade::default();
     let mut rows = Vec::with_capacity(moments.len());
     for row in 0..moments.len() {
         let is_null = units.is_null(row) || moments.is_null(row);
@@ -177,15 +178,11 @@ fn truncated(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
             rows.push(None);
             continue;
         }
-        let name = units.value(row);
-        if last.is_none_or(|(known, _)| known != name) {
-            last = Some((name, TimePart::named(name)?));
-        }
-        let Some((_, unit)) = last else { continue };
+        let unit = *parts.of(units.value(row), TimePart::named)?;
         let at = moments.value(row);
         rows.push(Some(match zones {
             Some(zones) => {
-                let zone = zone(zones.value(row))?;
+                let zone = known_zones.of(zones.value(row), zone)?;
                 zone.to_utc(time_parts::truncated(unit, zone.to_local(at)?)?)?
             }
             None => time_parts::truncated(unit, at)?,

@@ -44,8 +44,8 @@ pub(super) fn of_times(template: &str) -> Outcome<Vec<Node>> {
             rest = &rest[2..];
             continue;
         }
-        for unknown in ["FX", "TM", "SP"] {
-            if has_prefix(rest, unknown) && unknown != "SP" {
+        for unknown in ["FX", "TM"] {
+            if has_prefix(rest, unknown) {
                 let what = format!("the pattern {unknown}");
                 return Err(refused(&what, "leave it out"));
             }

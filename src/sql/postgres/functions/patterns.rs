@@ -11,9 +11,11 @@ use datafusion::scalar::ScalarValue;
 use super::super::calendar::DAY;
 use super::super::failure::{Outcome, failure};
 use super::super::function::PgFunction;
+use super::super::last_made::LastMade;
 use super::super::numeric::{self, NATURAL, Numeric, Numerics};
 use super::super::time_arithmetic::{moments, span, spans};
 use super::super::type_name::{Group, group, timestamptz};
+use super::number_patterns::template;
 use super::pattern_nodes::of_times;
 use super::time_patterns::{self, Shown};
 use super::{dates, number_patterns, unknown};
@@ -58,14 +60,15 @@ fn read_args(types: &[DataType]) -> Outcome<Vec<DataType>> {
 
 fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
     let patterns = args[1].as_string::<i32>();
-    let write: Box<dyn Fn(usize, &str) -> Outcome<String>> = match group(args[0].data_type()) {
+    let mut times = LastMade::default();
+    let mut templates = LastMade::default();
+    let mut write: Box<dyn FnMut(usize, &str) -> Outcome<String>> = match group(args[0].data_type())
+    {
         Group::Interval => {
             let values = spans(&args[0])?;
             Box::new(move |row, pattern| {
-                time_patterns::written(
-                    &of_times(pattern)?,
-                    Shown::CalendarSpan(span(values.value(row))),
-                )
+                let shown = Shown::CalendarSpan(span(values.value(row)));
+                time_patterns::written(times.of(pattern, of_times)?, shown)
             })
         }
         Group::Timestamp | Group::Timestamptz => {
@@ -73,20 +76,23 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
             let values = moments(&args[0])?;
             Box::new(move |row, pattern| {
                 let at = values.value(row);
-                time_patterns::written(&of_times(pattern)?, Shown::Moment(at, has_zone))
+                time_patterns::written(times.of(pattern, of_times)?, Shown::Moment(at, has_zone))
             })
         }
         Group::Float | Group::Double => {
             let values = super::super::arithmetic::as_doubles(&args[0])?;
             let values = values.as_primitive::<Float64Type>().clone();
             Box::new(move |row, pattern| {
-                number_patterns::written(Numeric::of_f64(values.value(row))?, pattern)
+                let number = Numeric::of_f64(values.value(row))?;
+                number_patterns::written(number, templates.of(pattern, template)?)
             })
         }
         _ => {
             let values = Numerics::of(&args[0])?;
             Box::new(move |row, pattern| match values.get(row) {
-                Some(number) => number_patterns::written(number.shown(), pattern),
+                Some(number) => {
+                    number_patterns::written(number.shown(), templates.of(pattern, template)?)
+                }
                 None => Ok(String::new()),
             })
         }
@@ -101,7 +107,7 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
 /// Calls `read` for the rows where both texts are there.
 fn each<T, C: FromIterator<Option<T>>>(
     args: &[ArrayRef],
-    read: impl Fn(&str, &str) -> Outcome<T>,
+    mut read: impl FnMut(&str, &str) -> Outcome<T>,
 ) -> Outcome<C> {
     let texts = args[0].as_string::<i32>();
     let patterns = args[1].as_string::<i32>();
@@ -121,8 +127,9 @@ fn needs_pattern(args: &[ArrayRef], name: &str) -> Outcome<()> {
 
 fn to_date(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
     needs_pattern(args, "to_date")?;
+    let mut times = LastMade::default();
     let rows: Date32Array = each(args, |text, pattern| {
-        let at = time_patterns::read(&of_times(pattern)?, text)?;
+        let at = time_patterns::read(times.of(pattern, of_times)?, text)?;
         i32::try_from(at.div_euclid(DAY)).map_err(|_| failure("22008", "date out of range"))
     })?;
     Ok(Arc::new(rows))
@@ -134,7 +141,8 @@ fn to_timestamp(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         let rows = seconds.iter().map(|seconds| seconds.map(of_seconds).transpose());
         rows.collect::<Outcome<_>>()?
     } else {
-        each(args, |text, pattern| time_patterns::read(&of_times(pattern)?, text))?
+        let mut times = LastMade::default();
+        each(args, |text, pattern| time_patterns::read(times.of(pattern, of_times)?, text))?
     };
     Ok(Arc::new(rows.with_data_type(to.clone())))
 }
@@ -151,6 +159,9 @@ fn of_seconds(seconds: f64) -> Outcome<i64> {
 
 fn to_number(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
     needs_pattern(args, "to_number")?;
-    let rows: Vec<Option<Numeric>> = each(args, number_patterns::read)?;
+    let mut templates = LastMade::default();
+    let rows: Vec<Option<Numeric>> = each(args, |text, pattern| {
+        number_patterns::read(text, templates.of(pattern, template)?, pattern)
+    })?;
     numeric::column(rows.into_iter().map(Ok), to)
 }

@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<PgFunction> {
         PgFunction::named("length", one_text_or_bytes, integer, lengths),
         PgFunction::named("octet_length", one_text_or_bytes, integer, octets),
         PgFunction::named("pg_regexp_part", texts_only, text, parts_of),
-        PgFunction::named("concat", as_given, text, |args, _| joined(args, "", 0)),
+        PgFunction::named("concat", as_given, text, |args, _| joined(args, 0, |_| Some(""))),
         PgFunction::named("concat_ws", with_text_first, text, joined_with),
         PgFunction::named("format", with_text_first, text, formatted),
         PgFunction::named("pg_typeof", as_given, text, |args, _| {
@@ -120,13 +120,22 @@ fn with_text_first(types: &[DataType]) -> Outcome<Vec<DataType>> {
     }
 }
 
-/// The values from `first` on, without those that are absent.
-fn joined(args: &[ArrayRef], between: &str, first: usize) -> Outcome<ArrayRef> {
+/// The values from `first` on, without those that are absent, and what `between` gives for the row
+/// between them; a row for which it gives none is absent.
+fn joined<'t>(
+    args: &[ArrayRef],
+    first: usize,
+    between: impl Fn(usize) -> Option<&'t str>,
+) -> Outcome<ArrayRef> {
     let writers = args[first..].iter().map(|arg| text_output::writer(arg, true));
     let writers = writers.collect::<Outcome<Vec<_>>>()?;
     let mut texts = StringBuilder::new();
     let mut room = BytesMut::new();
     for row in 0..args[0].len() {
+        let Some(between) = between(row) else {
+            texts.append_null();
+            continue;
+        };
         room.clear();
         let mut is_first = true;
         for (arg, write) in args[first..].iter().zip(&writers) {
@@ -146,17 +155,7 @@ fn joined(args: &[ArrayRef], between: &str, first: usize) -> Outcome<ArrayRef> {
 
 fn joined_with(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
     let separators = args[0].as_string::<i32>();
-    let mut rows = Vec::with_capacity(separators.len());
-    for row in 0..separators.len() {
-        if separators.is_null(row) {
-            rows.push(None);
-            continue;
-        }
-        let one: Vec<ArrayRef> = args.iter().map(|arg| arg.slice(row, 1)).collect();
-        let text = joined(&one, separators.value(row), 1)?;
-        rows.push(Some(text.as_string::<i32>().value(0).to_owned()));
-    }
-    Ok(Arc::new(StringArray::from(rows)))
+    joined(args, 1, |row| separators.is_valid(row).then(|| separators.value(row)))
 }
 
 fn quoted_name(name: &str) -> String {
