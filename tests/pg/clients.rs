@@ -8,12 +8,12 @@ use std::process::{Command, Output, Stdio};
 use crate::served::{Site, private};
 
 /// Whether the program exists and runs with these arguments.
-fn runs(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
     let outcome = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     outcome.is_ok_and(|output| output.status.success())
 }
 
-fn client(site: &Site, program: &str) -> Command {
+pub(crate) fn client(site: &Site, program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env("PGHOST", "127.0.0.1")
@@ -24,14 +24,14 @@ fn client(site: &Site, program: &str) -> Command {
     command
 }
 
-fn run(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("written");
     child.wait_with_output().expect("it ends")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
@@ -114,7 +114,7 @@ fn psql_over_tls() {
 }
 
 /// Runs a script of `tests/pg` with a Python that has `module`.
-fn python(module: &str, script: &str) {
+pub(crate) fn python(module: &str, script: &str) {
     if !runs("python3", &["-c", &format!("import {module}")]) {
         println!("skipped: no python3 with the package {module}");
         return;

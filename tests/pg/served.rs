@@ -106,6 +106,11 @@ impl Site {
         }
     }
 
+    /// The last epoch of the log.
+    pub(crate) fn last_epoch(&self) -> u64 {
+        self.writer.upper() - 1
+    }
+
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.address.port()).user("ada").dbname("diptych");

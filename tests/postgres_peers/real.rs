@@ -1,13 +1,9 @@
-//! A real PostgreSQL, started for the test, with two databases: the rows of the earlier epoch, and
-//! all rows.
+//! A real PostgreSQL, started for the test.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-use crate::facts;
-use crate::wire::Peer;
 
 /// A running server; it ends with this.
 pub(crate) struct PostgreSql {
@@ -80,18 +76,6 @@ impl PostgreSql {
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(real)
-    }
-
-    /// Creates both databases with their tables and rows.
-    pub(crate) fn fill(&self) {
-        let mut peer = Peer::connect(self.address, "postgres");
-        for database in ["earlier", "later"] {
-            peer.must(&format!("CREATE DATABASE {database}"));
-            let mut own = Peer::connect(self.address, database);
-            for statement in facts::tables(database == "later") {
-                own.must(&statement);
-            }
-        }
     }
 }
 

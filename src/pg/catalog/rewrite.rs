@@ -123,16 +123,7 @@ impl VisitorMut for Rewriter<'_> {
                     SelectItem::ExprWithAlias { expr, alias } => (expr, alias.clone()),
                     _ => continue,
                 };
-                let of = match expr {
-                    // A column that is only passed on keeps its type.
-                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
-                    Expr::Cast { data_type, .. } => data_type.clone(),
-                    // The lists whose elements clients ask for are of numbers of columns.
-                    Expr::Function(function) if function.name.to_string() == "unnest" => {
-                        DataType::SmallInt(None)
-                    }
-                    _ => DataType::Text,
-                };
+                let Some(of) = unseen_type(expr) else { continue };
                 *item = SelectItem::ExprWithAlias { expr: cast_to(null(), of), alias };
             }
             select.selection = Some(boolean(false));
@@ -340,6 +331,34 @@ impl Rewriter<'_> {
             && table_schemas::table(&table.value).is_some()
             && pg_catalog_rows::is_empty(&table.value, self.objects)
     }
+}
+
+/// The type of a computed column of a select without rows; none for one that stays as it is.
+fn unseen_type(expr: &Expr) -> Option<DataType> {
+    Some(match expr {
+        // A column that is only passed on keeps its type.
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => return None,
+        Expr::Cast { data_type, .. } => data_type.clone(),
+        Expr::Function(function) => match function.name.to_string().as_str() {
+            // The lists whose elements clients ask for are of numbers of columns.
+            "unnest" => DataType::SmallInt(None),
+            // A query around this one takes the parts of the structure.
+            "named_struct" => return None,
+            _ => DataType::Text,
+        },
+        Expr::Case { conditions, else_result, .. } => {
+            let results = conditions.iter().map(|when| &when.result);
+            let mut results = results.chain(else_result.as_deref());
+            let is_whole = |result: &Expr| {
+                matches!(result, Expr::Value(value)
+                    if matches!(&value.value, Literal::Null)
+                        || matches!(&value.value, Literal::Number(digits, _)
+                            if digits.bytes().all(|digit| digit.is_ascii_digit())))
+            };
+            if results.all(is_whole) { DataType::Integer(None) } else { DataType::Text }
+        }
+        _ => DataType::Text,
+    })
 }
 
 fn is_parameter(expr: &Expr) -> bool {

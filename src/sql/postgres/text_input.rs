@@ -155,8 +155,7 @@ pub(super) fn bytes(text: &str) -> Outcome<Vec<u8>> {
 /// `{1,2,NULL}`: lists of one dimension.
 fn list(text: &str, field: &Arc<Field>) -> Outcome<ScalarValue> {
     let wrong = || failure("22P02", format!("malformed array literal: \"{text}\""));
-    let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-    let items = elements(inner.ok_or_else(wrong)?).ok_or_else(wrong)?;
+    let items = elements(text).ok_or_else(wrong)?;
     let to = field.data_type();
     let absent = ScalarValue::try_from(to)?;
     let one = |item: Option<String>| item.map_or(Ok(absent.clone()), |item| value(&item, to));
@@ -166,8 +165,9 @@ fn list(text: &str, field: &Arc<Field>) -> Outcome<ScalarValue> {
     Ok(ScalarValue::List(Arc::new(values.as_list::<i32>().clone())))
 }
 
-/// The elements of a list; an unquoted NULL is none.
-fn elements(text: &str) -> Option<Vec<Option<String>>> {
+/// The elements of a list in braces; an unquoted NULL is none.
+pub(super) fn elements(text: &str) -> Option<Vec<Option<String>>> {
+    let text = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     let mut chars = text.chars().peekable();
     if text.trim().is_empty() {

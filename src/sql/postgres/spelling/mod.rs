@@ -45,7 +45,8 @@ impl VisitorMut for Respeller {
     type Break = SqlError;
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        flow(rows_limit::fetch_first(query).and_then(|()| set_operations::all(query)))
+        let limited = rows_limit::fetch_first(query).and_then(|()| rows_limit::unquoted(query));
+        flow(limited.and_then(|()| set_operations::all(query)))
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
