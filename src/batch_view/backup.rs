@@ -28,7 +28,7 @@ impl BatchView {
             bytes += part.len() as u64;
         }
         if let Some(clock) = self.sealed_us() {
-            super::seal_time::write(&**disk, &dir, self.boundary(), (clock, self.branch()))?;
+            super::last_epoch_stamp::write(&**disk, &dir, self.boundary(), (clock, self.branch()))?;
         }
         disk.sync_dir(&dir)?;
         replace(&**disk, &dir.join(paths::manifest(self.boundary())), &self.manifest_bytes()?)?;

@@ -7,12 +7,12 @@ mod block;
 mod block_index;
 mod fuzz_targets;
 mod gc;
+mod last_epoch_stamp;
 mod manifest;
 mod mapped_view;
 mod paths;
 mod reader;
 mod row_codec;
-mod seal_time;
 mod stale_batch_views;
 mod writer;
 

@@ -62,7 +62,7 @@ pub(super) fn manifest(boundary: Epoch) -> String {
     format!("{boundary:020}.manifest")
 }
 
-/// The name of the file with the seal time of the last epoch.
+/// The name of the file with the stamp of the last epoch.
 pub(super) fn sealed(boundary: Epoch) -> String {
     format!("{boundary:020}.sealed")
 }

@@ -136,7 +136,7 @@ impl BatchView {
         let dir = identity.dir(root);
         let path = dir.join(paths::manifest(boundary));
         let mut manifest = BatchViewManifest::read(&*disk, &path)?;
-        let sealed = super::seal_time::read(&*disk, &dir, boundary)?;
+        let sealed = super::last_epoch_stamp::read(&*disk, &dir, boundary)?;
         manifest.meta.sealed_us = sealed.map(|sealed| sealed.0);
         manifest.meta.branch = sealed.and_then(|sealed| sealed.1);
         let dataflow = &manifest.dataflow;

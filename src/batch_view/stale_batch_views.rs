@@ -136,10 +136,10 @@ impl BatchViewDir {
         log_identity.clone_into(&mut manifest.meta.log_identity);
         replace(disk, &path, &manifest.to_bytes()?)?;
         // The branch of its last epoch does not exist in the new history.
-        match super::seal_time::read(disk, &self.0, boundary)? {
+        match super::last_epoch_stamp::read(disk, &self.0, boundary)? {
             Some((clock, _)) => {
                 let branch = Some(log_identity.parse::<Branch>()?);
-                super::seal_time::rewrite(disk, &self.0, boundary, (clock, branch))
+                super::last_epoch_stamp::rewrite(disk, &self.0, boundary, (clock, branch))
             }
             None => Ok(()),
         }

@@ -192,7 +192,12 @@ impl BatchViewWriter {
         }
         assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
         if let Some(clock) = meta.sealed_us {
-            super::seal_time::write(&*self.disk, &self.dir, self.boundary, (clock, meta.branch))?;
+            super::last_epoch_stamp::write(
+                &*self.disk,
+                &self.dir,
+                self.boundary,
+                (clock, meta.branch),
+            )?;
         }
         let manifest = BatchViewManifest {
             dataflow: self.identity.dataflow.clone(),

@@ -9,7 +9,7 @@ use super::deploy::DeployArgs;
 use super::log::LogArgs;
 use super::new::NewArgs;
 use super::sample::SampleArgs;
-use super::token_args::TokenArgs;
+use super::token_command_args::TokenArgs;
 use super::verify::VerifyArgs;
 use super::view_read_args::{ChangesArgs, QueryArgs, TopArgs};
 

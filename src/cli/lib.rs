@@ -65,7 +65,7 @@ mod starting_dataflows;
 mod stdin_appender;
 mod stopped_log;
 mod token;
-mod token_args;
+mod token_command_args;
 mod top;
 mod usage_errors;
 mod verify;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::token_args::{TokenArgs, TokenCommand};
+use super::token_command_args::{TokenArgs, TokenCommand};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::append_private;
 use diptych_site::auth::{NewToken, new_token, new_user};

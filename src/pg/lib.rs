@@ -35,6 +35,7 @@ mod frontend;
 mod named_statements;
 mod param_scalars;
 mod params;
+mod parse_time_text;
 mod planner;
 mod point_read;
 #[cfg(feature = "sql")]
@@ -50,7 +51,6 @@ mod simple;
 mod split_statements;
 mod sql_prepare;
 mod startup;
-mod temporal;
 mod transaction;
 mod types;
 mod wire;

@@ -4,7 +4,7 @@ use arrow_schema::DataType;
 
 use super::error::Failure;
 use super::params::{Param, units};
-use super::temporal::IntervalParts;
+use super::parse_time_text::IntervalParts;
 use super::types;
 use diptych_sql::ScalarValue;
 

@@ -2,7 +2,7 @@
 
 use super::binary::{self, DAYS_TO_2000, MICROS_TO_2000};
 use super::error::Failure;
-use super::temporal::{self, IntervalParts};
+use super::parse_time_text::{self, IntervalParts};
 use super::types::{self, oid};
 use diptych_event::{Date, Timestamp};
 use diptych_row::{Column, ColumnType, Datum};
@@ -196,11 +196,11 @@ fn parse_text(oid: u32, text: &str) -> Option<Param> {
             Param::Numeric(digits)
         }
         oid::BYTEA => Param::Bytes(parse_bytea(text)?),
-        oid::DATE => Param::Date(temporal::date(trimmed)?),
-        oid::TIMESTAMP => Param::Timestamp(temporal::local(trimmed)?, false),
-        oid::TIMESTAMPTZ => Param::Timestamp(temporal::instant(trimmed)?, true),
-        oid::TIME => Param::Time(temporal::time(trimmed)?),
-        oid::INTERVAL => Param::Interval(temporal::interval(trimmed)?),
+        oid::DATE => Param::Date(parse_time_text::date(trimmed)?),
+        oid::TIMESTAMP => Param::Timestamp(parse_time_text::local(trimmed)?, false),
+        oid::TIMESTAMPTZ => Param::Timestamp(parse_time_text::instant(trimmed)?, true),
+        oid::TIME => Param::Time(parse_time_text::time(trimmed)?),
+        oid::INTERVAL => Param::Interval(parse_time_text::interval(trimmed)?),
         _ => match types::element_of(oid) {
             Some(element) => Param::List(parse_list(trimmed, element)?, element),
             None => Param::Text(text.to_owned()),

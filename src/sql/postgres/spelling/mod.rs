@@ -2,7 +2,7 @@
 
 mod calls;
 mod expressions;
-mod json;
+mod json_agg;
 mod numbers;
 mod quantified;
 mod rows_limit;
@@ -62,7 +62,7 @@ impl VisitorMut for Respeller {
         flow(quantified::memberships(expr).and_then(|()| similar_to::patterns(expr)).and_then(
             |()| {
                 numbers::unconstrained(expr);
-                json::aggregates(expr);
+                json_agg::aggregates(expr);
                 calls::renamed(expr)?;
                 expressions::respelt(expr)
             },

@@ -1,5 +1,5 @@
-//! The seal time of a batch view: the clock and the branch of the last epoch of its history, in a
-//! file beside the manifest.
+//! The stamp of a batch view's last epoch: the clock and the branch of the last epoch of its
+//! history, in a file beside the manifest.
 //!
 //! A log may be rolled back to an older copy of itself and grow beyond the boundary again, under
 //! the same identity. Its epochs then differ from those the batch view was made from, which the
@@ -22,7 +22,7 @@ const BYTES: usize = 8 + 8 + 8 + 4;
 const MAGIC_CLOCK: [u8; 8] = *b"DPTCLOCK";
 const BYTES_CLOCK: usize = 8 + 8 + 4;
 
-/// Writes the seal time of a new batch view, durably; its name lasts once the directory is synced.
+/// Writes the stamp of a new batch view, durably; its name lasts once the directory is synced.
 pub(super) fn write(
     disk: &dyn Disk,
     dir: &Path,
@@ -34,7 +34,7 @@ pub(super) fn write(
     file.sync_data()
 }
 
-/// Replaces the seal time of a batch view, durably.
+/// Replaces the stamp of a batch view, durably.
 pub(super) fn rewrite(
     disk: &dyn Disk,
     dir: &Path,
@@ -44,7 +44,7 @@ pub(super) fn rewrite(
     replace(disk, &dir.join(paths::sealed(boundary)), &to_bytes(stated))
 }
 
-/// The bytes of a seal time; in the first form when there is no branch.
+/// The bytes of a stamp; in the first form when there is no branch.
 fn to_bytes((clock_us, branch): (i64, Option<Branch>)) -> Vec<u8> {
     let mut bytes = if branch.is_some() { MAGIC } else { MAGIC_CLOCK }.to_vec();
     bytes.extend_from_slice(&clock_us.to_le_bytes());
@@ -53,7 +53,7 @@ fn to_bytes((clock_us, branch): (i64, Option<Branch>)) -> Vec<u8> {
     bytes
 }
 
-/// Reads the seal time of a batch view; none when there is no such file.
+/// Reads the stamp of a batch view; none when there is no such file.
 pub(super) fn read(
     disk: &dyn Disk,
     dir: &Path,
