@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diptych::row::{ByteRange, RowSchema};
 use diptych::serving::{
-    Change, Index, IndexOptions, Publish, Read, Row, Snapshot, ViewBatch, ViewInfo, shard_of,
+    Change, Cursor, Digest, Filling, Index, IndexOptions, Page, Publish, Read, Row, Snapshot,
+    StoredBase, StoredView, ViewBatch, ViewInfo, shard_of,
 };
 use proptest::prelude::*;
 
@@ -50,8 +52,9 @@ enum Step {
     Publish { list: usize, epochs: u64, updates: Vec<(u16, u8, u64, isize)> },
     /// Waits for background merges.
     Settle,
-    /// Recomputes everything below the frontier, less some epochs, and puts it in place.
-    Replace { back: u64 },
+    /// Recomputes everything below the frontier, less some epochs, and puts it in place: in memory,
+    /// or as rows that are read from files.
+    Replace { back: u64, stored: bool },
     /// Reads at an epoch this far below the frontier.
     Read { back: u64, low: u16, high: u16 },
     /// Reads changes from this far below the frontier.
@@ -67,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (0usize..6, 1u64..4, updates)
             .prop_map(|(list, epochs, updates)| Step::Publish { list, epochs, updates }),
         1 => Just(Step::Settle),
-        1 => (0u64..4).prop_map(|back| Step::Replace { back }),
+        2 => (0u64..4, any::<bool>()).prop_map(|(back, stored)| Step::Replace { back, stored }),
         3 => (0u64..8, 0u16..300, 0u16..300)
             .prop_map(|(back, low, high)| Step::Read { back, low, high }),
         1 => (0u64..12).prop_map(|back| Step::Changes { back }),
@@ -122,6 +125,40 @@ fn check_snapshot(snapshot: &Snapshot, model: &Model, low: &[u8], high: &[u8]) {
             let expected: Vec<_> = of_key.map(|((_, v), times)| (v.clone(), *times)).collect();
             assert_eq!(values, expected, "key {key:?} at {at}");
         }
+    }
+}
+
+/// A stored view whose rows are in a map.
+struct SortedRows(BTreeMap<(Vec<u8>, Vec<u8>), isize>);
+
+impl StoredView for SortedRows {
+    fn get(&self, key: &[u8], visit: &mut dyn FnMut(&[u8], isize)) -> diptych::Result<()> {
+        let of_key = self.0.iter().filter(|((one, _), _)| one == key);
+        of_key.for_each(|((_, value), times)| visit(value, *times));
+        Ok(())
+    }
+
+    fn page(
+        &self,
+        range: &ByteRange,
+        behind: Option<&Cursor>,
+        limit: usize,
+    ) -> diptych::Result<Page> {
+        let mut filling = Filling::new(behind, limit);
+        for ((key, value), times) in &self.0 {
+            if !range.contains(key) || behind.is_some_and(|cursor| cursor.is_behind(key, value)) {
+                continue;
+            }
+            if filling.is_full() {
+                return filling.end(true);
+            }
+            filling.push(key, value, *times)?;
+        }
+        filling.end(false)
+    }
+
+    fn rows(&self) -> u64 {
+        self.0.len() as u64
     }
 }
 
@@ -186,7 +223,17 @@ impl Run {
         base
     }
 
-    fn replace(&mut self, back: u64) {
+    fn stored_base(&self, at: u64) -> StoredBase {
+        let view = |view| {
+            let rows = SortedRows(self.model.rows(view, at - 1));
+            let mut digest = Digest::default();
+            rows.0.iter().for_each(|((key, value), times)| digest.add(key, value, *times));
+            (Arc::new(rows) as Arc<dyn StoredView>, digest)
+        };
+        (0..VIEWS).map(view).collect()
+    }
+
+    fn replace(&mut self, back: u64, stored: bool) {
         let Some(at) = self.frontier.checked_sub(back).filter(|at| *at > 0) else { return };
         let since = self.index.since();
         let Ok(pin) = self.index.pin(at) else {
@@ -197,7 +244,15 @@ impl Run {
         let extra = vec![((b"never".to_vec(), vec![]), at - 1, 1)];
         wrong[0].2 = ViewBatch::from_updates(0, at, extra);
         assert!(self.index.replace_base(&pin, wrong).unwrap_err().is_damaged());
-        self.index.replace_base(&pin, self.base(at)).unwrap();
+        if stored {
+            let mut wrong = self.stored_base(at);
+            wrong[1].1.add(b"never", b"", 1);
+            assert!(self.index.replace_stored_base(&pin, wrong).unwrap_err().is_damaged());
+            self.index.replace_stored_base(&pin, self.stored_base(at)).unwrap();
+        } else {
+            self.index.replace_base(&pin, self.base(at)).unwrap();
+        }
+        assert_eq!(self.index.is_stored(), stored);
         assert!(self.index.since() >= at - 1 && self.index.boundary() >= at);
     }
 
@@ -310,7 +365,7 @@ proptest! {
             match step {
                 Step::Publish { list, epochs, updates } => run.publish(list, epochs, &updates),
                 Step::Settle => prop_assert!(run.index.settle(PATIENCE)),
-                Step::Replace { back } => run.replace(back),
+                Step::Replace { back, stored } => run.replace(back, stored),
                 Step::Read { back, low, high } => run.read(back, low, high),
                 Step::Changes { back } => {
                     run.changes(back);

@@ -13,7 +13,7 @@ use diptych::io::SimDisk;
 use diptych::limits::CHECKPOINT_EPOCHS_BEHIND;
 use diptych::log::{Append, Pending, Writer};
 use diptych::servers::Site;
-use diptych::serving::Read;
+use diptych::serving::{IndexOptions, Read};
 use diptych::sources::append;
 use diptych::system::Rebuild;
 use diptych::system::{
@@ -39,18 +39,38 @@ fn serving<E: Event>(flow: &Definition, (stream, event): (&str, E)) -> (System, 
     let system = System::in_memory();
     let writer = system.writer().expect("a writer");
     append(&writer, stream, &[event]).expect("appended");
-    let options = ServeOptions::default().writer(&writer);
+    let served = served(&system, &writer, flow, IndexOptions::default());
+    (system, writer, served)
+}
+
+/// `flow` served over a log with one epoch, which is visible.
+fn served(system: &System, writer: &Writer, flow: &Definition, index: IndexOptions) -> Served {
+    let options = ServeOptions::default().writer(writer).index(index);
     let served = system.serve(std::slice::from_ref(flow), options).expect("served");
     served.wait_beyond(flow.name(), 0).expect("visible");
-    (system, writer, served)
+    served
 }
 
 /// 100 rebuilds by another computation while events arrive and two readers never pause: every
 /// answer is consistent, no frontier goes back, and every rebuild becomes the base.
 #[test]
 fn rebuilds_are_invisible() {
+    rebuilt_under_readers(IndexOptions::default());
+}
+
+/// The same when the views of each batch view stay in its files.
+#[test]
+fn rebuilds_are_invisible_when_views_stay_in_files() {
+    rebuilt_under_readers(IndexOptions { views_in_files: true, ..IndexOptions::default() });
+}
+
+fn rebuilt_under_readers(options: IndexOptions) {
+    let views_in_files = options.views_in_files;
     let flow = Definition::new("bank", bank);
-    let (system, writer, served) = serving(&flow, ("transfers", transfer(0)));
+    let system = System::in_memory();
+    let writer = system.writer().expect("a writer");
+    append(&writer, "transfers", &[transfer(0)]).expect("appended");
+    let served = served(&system, &writer, &flow, options);
     let index = served.index("bank").expect("an index");
     let (tell, told) = mpsc::channel();
     let rebuilds = system.rebuild_under_readers(
@@ -99,6 +119,7 @@ fn rebuilds_are_invisible() {
                 other => panic!("rebuild {rebuild}: {other:?}"),
             }
             assert_eq!(index.boundary(), report.boundary);
+            assert_eq!(index.is_stored(), views_in_files);
         }
         stop.store(true, Ordering::Relaxed);
     });

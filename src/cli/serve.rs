@@ -21,6 +21,7 @@ use diptych_dataflow::Definition;
 use diptych_log::Writer;
 use diptych_row::ByteRange;
 use diptych_servers::Listeners;
+use diptych_serving::IndexOptions;
 use diptych_site::Site;
 use diptych_system::{
     Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System, Verifications,
@@ -67,7 +68,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let (writer, refused) = log.unwrap_or_default();
     // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
-    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
+    let index = IndexOptions { views_in_files: args.views_in_files, ..IndexOptions::default() };
+    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled).index(index);
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }

@@ -5,6 +5,8 @@
 //!   updates that the dataflow then publishes below F again are compared by digest and dropped.
 //! - A base replaces the batches of a running index below F ([`Index::replace_base`]): the same
 //!   function, so the answers must not change, which is checked by digest first.
+//! - Either base may stay in the files of its batch view ([`Index::install_stored_base`],
+//!   [`Index::replace_stored_base`]): memory then holds what came after it.
 //! - Another version has an index of its own, and [`Serving`] moves readers over to it.
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use super::digest::Digest;
 use super::index_shared::{IndexShared, Restored, WriterState};
 use super::index_state::{BatchList, IndexState};
 use super::snapshot::{Read, Snapshot, check_inside};
+use super::stored_view::{Stored, StoredView};
 use super::verified_epoch::Verified;
 use super::view_batch::ViewBatch;
 use super::view_index::Index;
@@ -25,6 +28,9 @@ use diptych_base::time::Epoch;
 
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;
+
+/// The views of a base that stays in files, by id, each with the digest that its files state.
+pub type StoredBase = Vec<(Arc<dyn StoredView>, Digest)>;
 
 /// A pin of an epoch: as long as the pin lives, the index can be cut there, because no merge
 /// crosses the epoch. A [bounded](Index::pin_within) pin is let go when the updates since the epoch
@@ -103,7 +109,32 @@ impl Index {
         // Before the lock: it reads all rows.
         let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
         let expected = (0..views).map(|view| fresh.digest(view, boundary)).collect();
-        shared.update(|writer, state| {
+        self.install(boundary, fresh, expected)
+    }
+
+    /// As [`Index::install_base`], but the views stay in their files: readers see each row as it is
+    /// stored and what came after it. `stored` has the views in the order of the index, with their
+    /// digests.
+    ///
+    /// NOT checked is that the files are whole: a damaged block is an error of the reads that meet
+    /// it.
+    ///
+    /// # Errors
+    /// When something was published before.
+    pub fn install_stored_base(&self, boundary: Epoch, stored: StoredBase) -> Result<()> {
+        assert!(boundary > 0, "there is no history before epoch 0");
+        let (views, expected) = self.shared.told_apart(stored);
+        let list = Arc::new(BatchList { upper: boundary, batches: Vec::new() });
+        let empty = IndexState::empty(self.shared.views.len(), self.shared.shards);
+        let lists = empty.lists.iter().map(|_| Arc::clone(&list)).collect();
+        let fresh = IndexState { lists, stored: Some(views), ..empty };
+        self.install(boundary, fresh, expected)
+    }
+
+    /// Makes `fresh` the base, whose views have the digests `expected`.
+    fn install(&self, boundary: Epoch, fresh: IndexState, expected: Vec<Digest>) -> Result<()> {
+        let views = self.shared.views.len();
+        self.shared.update(|writer, state| {
             if state.lists.iter().any(|list| list.upper > 0) {
                 return Err(Error::new(
                     Kind::Conflict,
@@ -112,6 +143,7 @@ impl Index {
                 .remedy("install the base before the dataflow publishes, or replace the base"));
             }
             state.lists = fresh.lists;
+            state.stored = fresh.stored;
             state.boundary = boundary;
             state.since = boundary - 1;
             state.frontier = state.least_upper();
@@ -133,12 +165,11 @@ impl Index {
     /// When a view differs: the function or its version pin is not what the batch view was made
     /// with, or one of the two is damaged.
     pub fn base_checked(&self) -> Result<bool> {
-        if self.is_stored() {
-            // The dataflow behind it has an index of its own.
-            return Ok(false);
-        }
         let writer = lock(&self.shared.writer);
-        let Some(restored) = &writer.restored else { return Ok(true) };
+        let Some(restored) = &writer.restored else {
+            // The dataflow behind stored views without a base has an index of its own.
+            return Ok(!self.is_stored());
+        };
         let Some(expected) = &restored.expected else { return Ok(false) };
         if writer.published.iter().any(|upper| *upper < restored.boundary) {
             return Ok(false);
@@ -209,14 +240,7 @@ impl Index {
         let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
         let current = shared.state.load_full();
         check_inside(at - 1, current.since, current.frontier)?;
-        for (view, info) in shared.views.iter().enumerate() {
-            let now = current.digest(view, at);
-            let new = fresh.digest(view, at);
-            if now != new {
-                return Err(differs(&info.name, at, now, new)
-                    .remedy("answers would change: install a changed function as a new version"));
-            }
-        }
+        shared.check_same(&current, at, |view| fresh.digest(view, at))?;
         // Batches that reach over the cut are copied before the lock is taken.
         let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
         drop(current);
@@ -227,6 +251,35 @@ impl Index {
                 batches.extend(list.cut_from(at, &cut));
                 *list = Arc::new(BatchList { upper: list.upper, batches });
             }
+            state.stored = None;
+            state.since = state.since.max(at - 1);
+            state.boundary = state.boundary.max(at);
+            Ok(())
+        })
+    }
+
+    /// As [`Index::replace_base`], but everything below the pinned epoch leaves memory and is read
+    /// from files. Reads the views of this index once, to compare them with the stated digests.
+    ///
+    /// # Errors
+    /// As [`Index::replace_base`], and when stored rows of the present base are damaged.
+    pub fn replace_stored_base(&self, pin: &Pin, stored: StoredBase) -> Result<()> {
+        let shared = &self.shared;
+        let at = pin.epoch;
+        assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
+        let (views, expected) = shared.told_apart(stored);
+        let current = shared.state.load_full();
+        check_inside(at - 1, current.since, current.frontier)?;
+        shared.check_same(&current, at, |view| expected[view])?;
+        let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
+        drop(current);
+        shared.update(|_, state| {
+            check_inside(at - 1, state.since, state.frontier)?;
+            for list in &mut state.lists {
+                let batches = list.cut_from(at, &cut);
+                *list = Arc::new(BatchList { upper: list.upper, batches });
+            }
+            state.stored = Some(views);
             state.since = state.since.max(at - 1);
             state.boundary = state.boundary.max(at);
             Ok(())
@@ -240,6 +293,33 @@ fn differs(view: &str, at: Epoch, one: Digest, other: Digest) -> Error {
 }
 
 impl IndexShared {
+    /// The views of a stored base, and their digests.
+    ///
+    /// Panics when there are more or fewer than the index has.
+    fn told_apart(&self, base: StoredBase) -> (Stored, Vec<Digest>) {
+        assert_eq!(base.len(), self.views.len(), "stored views, and views");
+        let (views, digests): (Vec<_>, Vec<_>) = base.into_iter().unzip();
+        (Stored(views.into()), digests)
+    }
+
+    /// Checks that no view's answers change at a boundary.
+    fn check_same(
+        &self,
+        current: &IndexState,
+        at: Epoch,
+        new: impl Fn(usize) -> Digest,
+    ) -> Result<()> {
+        for (view, info) in self.views.iter().enumerate() {
+            let now = current.digest_of_all(view, at)?;
+            let new = new(view);
+            if now != new {
+                return Err(differs(&info.name, at, now, new)
+                    .remedy("answers would change: install a changed function as a new version"));
+            }
+        }
+        Ok(())
+    }
+
     /// The base as lists, after a check that it is complete.
     fn check_base(&self, boundary: Epoch, base: Base) -> Result<Vec<Arc<BatchList>>> {
         let mut lists = vec![BatchList::default(); self.views.len() * self.shards];

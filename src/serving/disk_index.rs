@@ -46,7 +46,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Is this an index of stored views?
+    /// Are rows read from files: is this an index of stored views, or one with a stored base?
     pub fn is_stored(&self) -> bool {
         self.shared.state.load().stored.is_some()
     }

@@ -26,6 +26,10 @@ pub struct IndexOptions {
     pub recent_updates: usize,
     /// The most bytes of these updates, in all shards of all views.
     pub recent_bytes: usize,
+    /// Whether the views stay in the files of their batch view, so that memory holds what came
+    /// after it: a restored index reads them there, and so does a running one from the next
+    /// checkpoint on. A read that needs the files may wait for a disk.
+    pub views_in_files: bool,
     /// The boundary of the last batch view that was accepted though it differed; earlier tokens
     /// are of another generation.
     pub lineage: Option<Epoch>,
@@ -55,6 +59,7 @@ impl Default for IndexOptions {
             lease_length: LEASE_LENGTH,
             recent_updates: RECENT_UPDATES_MAX,
             recent_bytes: RECENT_BYTES_MAX,
+            views_in_files: false,
             lineage: None,
             history: None,
             branches: Branches::default(),

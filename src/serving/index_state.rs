@@ -8,6 +8,7 @@ use super::batch_history_bytes;
 use super::digest::Digest;
 use super::stored_view::Stored;
 use super::view_batch::ViewBatch;
+use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
@@ -23,11 +24,13 @@ pub(super) struct IndexState {
     pub(super) shards: usize,
     /// Batches of each (view, shard), at `view * shards + shard`.
     pub(super) lists: Vec<Arc<BatchList>>,
-    /// All views, when they are read from files: no list has a batch then.
+    /// All views at the last epoch of a batch view, read from its files: the lists have what came
+    /// after it. None when the lists have everything.
     pub(super) stored: Option<Stored>,
 }
 
-/// The batches of one (view, shard): contiguous, from epoch 0 to `upper`, oldest first.
+/// The batches of one (view, shard): contiguous up to `upper`, oldest first, from epoch 0 or from
+/// the first epoch after the stored views.
 #[derive(Clone, Default)]
 pub(super) struct BatchList {
     pub(super) upper: Epoch,
@@ -69,7 +72,19 @@ impl IndexState {
         self.lists.iter().flat_map(|list| &list.batches)
     }
 
-    /// The digest of a view's contents at times below `upper`.
+    /// The digest of a view's contents at times below `upper`, stored rows included.
+    ///
+    /// # Errors
+    /// When stored rows are damaged.
+    pub(super) fn digest_of_all(&self, view: usize, upper: Epoch) -> Result<Digest> {
+        let held = self.digest(view, upper);
+        match &self.stored {
+            Some(stored) => stored.digest(view).map(|digest| digest.plus(held)),
+            None => Ok(held),
+        }
+    }
+
+    /// The digest of what the batches of a view have at times below `upper`.
     pub(super) fn digest(&self, view: usize, upper: Epoch) -> Digest {
         let mut digest = Digest::default();
         for batch in self.batches(view, upper) {

@@ -5,7 +5,8 @@
 //! a thread of its own merges them; readers take a [`Snapshot`] of all views at one epoch.
 //!
 //! Invariants:
-//! - the batches of a (view, shard) are contiguous from epoch 0, and immutable;
+//! - the batches of a (view, shard) are contiguous from epoch 0, or from the first epoch after a
+//!   base that is read from files, and immutable;
 //! - readers see times below the frontier only, the least upper bound over all views and shards,
 //!   and the frontier never goes back;
 //! - a change is the swap of one pointer to one immutable state, so a reader sees all views at one
@@ -79,7 +80,7 @@ pub use changes::{Change, Changes, Token};
 pub use changes_paging::ChangesPage;
 pub use columnar_access::WeakBatch;
 pub use compare_computations::{Compared, Differing, compare};
-pub use cutover::{Base, Pin, Serving};
+pub use cutover::{Base, Pin, Serving, StoredBase};
 pub use digest::Digest;
 pub use merged_row_iter::RowIter;
 pub use page::Filling;

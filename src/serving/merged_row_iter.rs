@@ -1,12 +1,13 @@
 //! Rows in order, merged from all batches of all shards of a view.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::index_state::IndexState;
 use super::page::{Cursor, Filling, Page};
 use super::row::Row;
 use super::snapshot::Snapshot;
+use super::stored_view::StoredView;
 use super::view_batch::ViewBatch;
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
@@ -130,32 +131,162 @@ pub(super) fn merge_page<'b>(
     limit: usize,
     times: impl Fn(&ViewBatch, usize) -> isize,
 ) -> Result<Page> {
-    let mut places: Vec<Position<'_>> =
-        batches.map(|batch| Position::start(batch, range, cursor)).collect();
-    let mut heap: BinaryHeap<_> = places
-        .iter()
-        .enumerate()
-        .filter_map(|(index, place)| place.row(range).map(|row| Reverse((row, index))))
-        .collect();
+    let mut merged = MergedBatches::start(batches, range, cursor);
     let mut filling = Filling::new(cursor, limit);
-    while let Some(Reverse(((key, value), _))) = heap.peek().copied() {
+    while let Some((key, value)) = merged.row() {
         if filling.is_full() {
             return filling.end(true);
         }
+        filling.push(key, value, merged.pass(&times))?;
+    }
+    filling.end(false)
+}
+
+/// As [`merge_page`], of stored rows and the updates that came after them, at times below `upper`.
+///
+/// # Errors
+/// When stored rows are damaged, or the cursor is not a place in this range.
+pub(super) fn page_over_stored(
+    stored: &dyn StoredView,
+    updates: &[&ViewBatch],
+    range: &ByteRange,
+    cursor: Option<&Cursor>,
+    limit: usize,
+    upper: Epoch,
+) -> Result<Page> {
+    if updates.is_empty() {
+        return stored.page(range, cursor, limit);
+    }
+    let times = |batch: &ViewBatch, value| batch.multiplicity(value, upper);
+    let mut above = MergedBatches::start(updates.iter().copied(), range, cursor);
+    let mut below = StoredRows::start(stored, range, cursor, limit)?;
+    let mut filling = Filling::new(cursor, limit);
+    loop {
+        let order = match (below.row(), above.row()) {
+            (None, None) => return filling.end(false),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(below), Some(above)) => below.cmp(&above),
+        };
+        if filling.is_full() {
+            return filling.end(true);
+        }
+        let update = above.row().filter(|_| order.is_ge());
+        let times = if update.is_some() { above.pass(&times) } else { 0 };
+        if order.is_le() {
+            if let Some(row) = below.take()? {
+                filling.push(&row.key, &row.value, row.multiplicity + times)?;
+            }
+        } else if let Some((key, value)) = update {
+            filling.push(key, value, times)?;
+        }
+    }
+}
+
+/// The rows of several batches, in order, from a place on.
+struct MergedBatches<'b, 'r> {
+    places: Vec<Position<'b>>,
+    heap: BinaryHeap<Reverse<((&'b [u8], &'b [u8]), usize)>>,
+    range: &'r ByteRange,
+}
+
+impl<'b, 'r> MergedBatches<'b, 'r> {
+    fn start(
+        batches: impl Iterator<Item = &'b ViewBatch>,
+        range: &'r ByteRange,
+        cursor: Option<&Cursor>,
+    ) -> Self {
+        let places: Vec<Position<'b>> =
+            batches.map(|batch| Position::start(batch, range, cursor)).collect();
+        let first = |(index, place): (usize, &Position<'b>)| {
+            place.row(range).map(|row| Reverse((row, index)))
+        };
+        let heap = places.iter().enumerate().filter_map(first).collect();
+        MergedBatches { places, heap, range }
+    }
+
+    /// The row at the place.
+    #[inline]
+    fn row(&self) -> Option<(&'b [u8], &'b [u8])> {
+        self.heap.peek().map(|Reverse((row, _))| *row)
+    }
+
+    /// Moves behind the row at the place; gives its multiplicity.
+    #[inline]
+    fn pass(&mut self, times: &impl Fn(&ViewBatch, usize) -> isize) -> isize {
+        let passed = self.row();
         let mut multiplicity = 0;
-        while let Some(Reverse((row, index))) = heap.peek().copied()
-            && row == (key, value)
+        while let Some(Reverse((row, index))) = self.heap.peek().copied()
+            && Some(row) == passed
         {
-            heap.pop();
-            let place = &mut places[index];
+            self.heap.pop();
+            let place = &mut self.places[index];
             multiplicity += times(place.batch, place.value);
             place.value += 1;
             place.settle();
-            if let Some(row) = place.row(range) {
-                heap.push(Reverse((row, index)));
+            if let Some(row) = place.row(self.range) {
+                self.heap.push(Reverse((row, index)));
             }
         }
-        filling.push(key, value, multiplicity)?;
+        multiplicity
     }
-    filling.end(false)
+}
+
+/// The rows of a stored view, in order, from a place on: read a page at a time.
+struct StoredRows<'s> {
+    stored: &'s dyn StoredView,
+    range: ByteRange,
+    /// Rows that this is behind are passed.
+    start: Option<&'s Cursor>,
+    row: Option<Row>,
+    page: std::vec::IntoIter<Row>,
+    next: Option<Cursor>,
+    rows_of_a_page: usize,
+}
+
+impl<'s> StoredRows<'s> {
+    fn start(
+        stored: &'s dyn StoredView,
+        range: &ByteRange,
+        start: Option<&'s Cursor>,
+        limit: usize,
+    ) -> Result<Self> {
+        let mut range = range.clone();
+        if let Some(start) = start.filter(|start| start.key() > &range.start[..]) {
+            range.start = start.key().to_vec();
+        }
+        // A place that is found by counting counts merged rows, so here it is only a row's
+        // beginning.
+        let exact = start.filter(|start| !start.passes_rows());
+        let rows_of_a_page = limit.clamp(1, SCAN_CHUNK_ROWS);
+        let page = stored.page(&range, exact, rows_of_a_page)?;
+        let next = page.next;
+        let page = page.rows.into_iter();
+        let mut rows = StoredRows { stored, range, start, row: None, page, next, rows_of_a_page };
+        rows.take()?;
+        Ok(rows)
+    }
+
+    /// The row at the place.
+    fn row(&self) -> Option<(&[u8], &[u8])> {
+        self.row.as_ref().map(|row| (&row.key[..], &row.value[..]))
+    }
+
+    /// Moves behind the row at the place, and gives it.
+    fn take(&mut self) -> Result<Option<Row>> {
+        let next = loop {
+            match self.page.next() {
+                Some(row)
+                    if self.start.is_some_and(|start| start.is_behind(&row.key, &row.value)) => {}
+                Some(row) => break Some(row),
+                None => {
+                    let Some(behind) = self.next.take() else { break None };
+                    let page = self.stored.page(&self.range, Some(&behind), self.rows_of_a_page)?;
+                    self.next = page.next;
+                    self.page = page.rows.into_iter();
+                }
+            }
+        };
+        Ok(std::mem::replace(&mut self.row, next))
+    }
 }

@@ -13,7 +13,7 @@ use super::digest::Digest;
 use super::index_shared::IndexShared;
 use super::index_state::IndexState;
 use super::lease::Lease;
-use super::merged_row_iter::{RowIter, read_page};
+use super::merged_row_iter::{RowIter, page_over_stored, read_page};
 use super::page::{Cursor, Page};
 use super::sharding::{hash_key, shard_of_hash};
 use diptych_base::error::{Error, Kind, Result};
@@ -130,7 +130,7 @@ impl Snapshot {
         self.shared.is_stale(self.frontier)
     }
 
-    /// Are the rows read from files? Reading may wait for a disk then.
+    /// Are rows read from files? Reading may wait for a disk then.
     pub fn is_stored(&self) -> bool {
         self.lease.state().is_ok_and(|state| state.stored.is_some())
     }
@@ -211,8 +211,8 @@ impl Snapshot {
         mut visit: impl FnMut(&[u8], isize),
     ) -> Result<()> {
         let state = self.lease.state()?;
-        if state.stored.is_some() {
-            return get_stored(&state, view, key, &mut visit);
+        if let Some(stored) = &state.stored {
+            return stored.get_with_updates(&state, view, key, self.lease.upper, &mut visit);
         }
         lookup(&state, view, key, self.lease.upper, visit);
         Ok(())
@@ -237,7 +237,9 @@ impl Snapshot {
             let values = &mut found[index];
             let mut visit = |value: &[u8], times| values.push((value.to_vec(), times));
             match &state.stored {
-                Some(stored) => stored.view(view).get(key, &mut visit)?,
+                Some(stored) => {
+                    stored.get_with_updates(&state, view, key, self.lease.upper, &mut visit)?;
+                }
                 None => lookup(&state, view, key, self.lease.upper, visit),
             }
         }
@@ -275,7 +277,9 @@ impl Snapshot {
     ) -> Result<Page> {
         let state = self.lease.state()?;
         if let Some(stored) = &state.stored {
-            return stored.view(view).page(range, cursor, limit);
+            let updates = state.batches(view, self.lease.upper).collect::<Vec<_>>();
+            let stored = stored.view(view);
+            return page_over_stored(stored, &updates, range, cursor, limit, self.lease.upper);
         }
         read_page(&state, view, range, cursor, self.lease.upper, limit)
     }
@@ -286,32 +290,13 @@ impl Snapshot {
     /// When the lease has expired.
     pub fn digest(&self, view: usize) -> Result<Digest> {
         let state = self.lease.state()?;
-        match &state.stored {
-            Some(stored) => stored.digest(view),
-            None => Ok(state.digest(view, self.lease.upper)),
-        }
+        state.digest_of_all(view, self.lease.upper)
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.shared.leases.release(&self.lease);
-    }
-}
-
-/// Reads a key of a stored view. Kept apart, so that the fast path is compiled as if this were not
-/// there.
-#[cold]
-#[inline(never)]
-fn get_stored(
-    state: &IndexState,
-    view: usize,
-    key: &[u8],
-    visit: &mut dyn FnMut(&[u8], isize),
-) -> Result<()> {
-    match &state.stored {
-        Some(stored) => stored.view(view).get(key, visit),
-        None => Ok(()),
     }
 }
 

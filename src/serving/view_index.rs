@@ -118,6 +118,11 @@ impl Index {
         self.shared.state.load().boundary
     }
 
+    /// Do its views [stay in files](IndexOptions::views_in_files)?
+    pub fn keeps_views_in_files(&self) -> bool {
+        self.shared.options.views_in_files
+    }
+
     /// Sets the boundary of an index that was filled by publishing history, not by a base.
     pub fn set_boundary(&self, boundary: Epoch) {
         self.shared.update(|_, state| state.boundary = boundary);

@@ -12,6 +12,7 @@ use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints, CheckpointsUnd
 use super::diff_versions::contents;
 use super::rebuild_outcome::Rebuilt;
 use super::rebuild_queue::RebuildQueue;
+use super::restore_batch_view::stored_base;
 use super::system::System;
 use super::version_registry::Running;
 use super::{BatchOptions, RebuildOptions, identity};
@@ -234,13 +235,11 @@ impl WatchedRun {
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         check_log(&view, &self.reader)?;
         self.pace.state = view.bytes().max(1);
-        let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
-        let base = beside(|| view.base(&names, self.index.shards()))?;
         let pin = match pin {
             Some(pin) => pin,
             None => self.index.pin(at)?,
         };
-        let outcome = match self.index.replace_base(&pin, base) {
+        let outcome = match self.replace_base(&pin, &view) {
             Ok(()) => Rebuild::Swapped { boundary: at, took: begun.elapsed() },
             Err(error) if error.is_damaged() => {
                 Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
@@ -249,6 +248,17 @@ impl WatchedRun {
             Err(error) => return Err(error),
         };
         Ok(Some(outcome))
+    }
+
+    /// Puts the views of `view` in the place of everything before it.
+    fn replace_base(&self, pin: &Pin, view: &BatchView) -> Result<()> {
+        if self.index.keeps_views_in_files() {
+            let stored = stored_base(&self.description, view)?;
+            return beside(|| self.index.replace_stored_base(pin, stored));
+        }
+        let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
+        let base = beside(|| view.base(&names, self.index.shards()))?;
+        self.index.replace_base(pin, base)
     }
 
     /// The first rows of all views that differ between the served views and `rebuilt`.

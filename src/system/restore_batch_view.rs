@@ -7,6 +7,8 @@ use diptych_base::error::Result;
 use diptych_batch_view::BatchView;
 use diptych_dataflow::Description;
 use diptych_engine::{AccumulationBlocks, History, HistoryPiece};
+use diptych_row::ViewInfo;
+use diptych_serving::{StoredBase, StoredView};
 
 /// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
 /// the waiting.
@@ -30,11 +32,25 @@ impl Drop for Expected<'_> {
     }
 }
 
-/// Installs the views of a batch view as the base of the index that expects them.
+/// Installs the views of a batch view as the base of the index that expects them, in memory or in
+/// place.
 pub(super) fn install_base(entry: &StartedDataflow, view: &BatchView) -> Result<()> {
+    if entry.index.keeps_views_in_files() {
+        let stored = stored_base(&entry.description, view)?;
+        return entry.index.install_stored_base(view.boundary(), stored);
+    }
     let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
     let base = view.base(&names, entry.index.shards())?;
     entry.index.install_base(view.boundary(), base)
+}
+
+/// The views of a batch view in their files, with the digests that its manifest states.
+pub(super) fn stored_base(description: &Description, view: &BatchView) -> Result<StoredBase> {
+    let stored = |info: &ViewInfo| {
+        let (_, digest) = view.view_size(&info.name)?;
+        Ok((Arc::new(view.mapped(&info.name)?) as Arc<dyn StoredView>, digest))
+    };
+    description.views.iter().map(stored).collect()
 }
 
 /// The blocks of a batch view's accumulations, shared out among workers.

@@ -9,11 +9,10 @@
 //! a whole only then, and if they are damaged an older batch view is restored and followed by the
 //! log.)
 //!
-//! The files are not kept as the first batch of the index afterwards. Differential merges batches
-//! of its own layout only, so a mapped batch could never be merged with later ones: every read for
-//! as long as the process lives would search both, by binary search instead of by hash. The saving
-//! would be the heap of one copy of the views; the accumulations, which are no smaller, are in
-//! memory either way.
+//! With [`IndexOptions::views_in_files`] the restored index reads the same files in place, beside
+//! what came after them. Otherwise its first batch is loaded: differential merges batches of its own
+//! layout only, so a mapped batch is never merged with later ones, and every read searches both, by
+//! binary search instead of by hash. What that costs in memory is one copy of the views.
 //!
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
 

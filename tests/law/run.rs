@@ -6,7 +6,7 @@ use std::path::Path;
 use diptych::System;
 use diptych::dataflow::Definition;
 use diptych::log::{Append, Pending, Writer};
-use diptych::serving::{Index, Read};
+use diptych::serving::{Index, IndexOptions, Read};
 use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use proptest::sample;
 
@@ -100,7 +100,10 @@ impl Log {
         cluster: Cluster,
         what: &str,
     ) -> Result<Index, String> {
-        let options = ServeOptions::default().boundary(boundary).cluster(cluster);
+        // What is restored at an odd boundary reads the batch view's rows in place.
+        let views_in_files = matches!(boundary, Boundary::Restore(s) if s % 2 == 1);
+        let index = IndexOptions { views_in_files, ..IndexOptions::default() };
+        let options = ServeOptions::default().boundary(boundary).cluster(cluster).index(index);
         let served = system
             .serve(std::slice::from_ref(&self.definition), options.until(self.upper()))
             .map_err(shown)?;
@@ -194,7 +197,8 @@ pub(crate) fn check_together(
         first.push(start.saturating_sub(1) as u64);
     }
     let definitions: Vec<_> = logs.iter().map(|log| log.definition.clone()).collect();
-    let options = ServeOptions::default().cluster(Cluster::local(w)).writer(&writer);
+    let index = IndexOptions { views_in_files: present % 2 == 1, ..IndexOptions::default() };
+    let options = ServeOptions::default().cluster(Cluster::local(w)).writer(&writer).index(index);
     let served = system.serve(&definitions, options).map_err(shown)?;
     any.append(&writer, present, any.history.len())?;
     for (log, first) in logs.iter().zip(first) {
