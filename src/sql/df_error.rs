@@ -64,6 +64,10 @@ fn state_of_plan(message: &str) -> &'static str {
     } else if has("invalid function") || has("no function matches") || has("user-defined coercion")
     {
         "42883"
+    } else if has("cannot infer common argument type") {
+        "42883"
+    } else if has("order by column out of bounds") {
+        "42P10"
     } else if has("group by") || has("aggregate") {
         "42803"
     } else if has("failed to resolve schema") {

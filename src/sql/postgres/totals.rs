@@ -20,7 +20,8 @@ use datafusion::scalar::ScalarValue;
 
 use super::exact_total::{DistinctValues, ExactTotal, Goal, GroupTotals, OneTotal, finished};
 use super::failure::{Outcome, failure};
-use super::numeric::{QUOTIENT, scale_of};
+use super::numeric::scale_of;
+use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group, name};
 
 /// `sum` or `avg`.
@@ -89,9 +90,9 @@ impl AggregateUDFImpl for ExactAggregate {
             return self.usual().return_type(types);
         }
         Ok(match (self.goal, group(data_type)) {
-            (Goal::Average, _) => QUOTIENT,
+            (Goal::Average, _) => OWN_SCALES,
             (Goal::Sum, Group::Int(2 | 4)) => DataType::Int64,
-            (Goal::Sum, _) if is_wide(data_type) => data_type.clone(),
+            (Goal::Sum, _) if is_wide(data_type) => OWN_SCALES,
             (Goal::Sum, _) => DataType::Decimal128(38, scale_of(data_type) as i8),
         })
     }
