@@ -6,7 +6,7 @@ use datafusion::logical_expr::Expr;
 
 use super::failure::{Outcome, refused};
 use super::operators::known_type;
-use super::own_scale::{OWN_SCALES, PLAIN};
+use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group};
 use super::{cast, comparison, overloads};
 
@@ -49,12 +49,12 @@ pub(super) fn arguments(
     let mut args = args;
     let Some(first) = args.first_mut() else { return Ok(args) };
     // One zero and one NaN: then all agree which values are different, least and greatest.
-    if is_distinct || (of.is_float() && matches!(name, "min" | "max")) {
-        *first = comparison::key(first.clone(), &data_type);
-    }
+    let is_total = matches!(name, "sum" | "avg");
     let is_wide = matches!(data_type, DataType::Decimal256(..));
-    if matches!(name, "sum" | "avg") && is_wide && (is_distinct || data_type != OWN_SCALES) {
-        *first = cast::of(first.clone(), &PLAIN, &OWN_SCALES)?;
+    if is_total && is_wide {
+        *first = cast::of(first.clone(), &data_type, &OWN_SCALES)?;
+    } else if is_distinct || (of.is_float() && matches!(name, "min" | "max")) {
+        *first = comparison::key(first.clone(), &data_type);
     }
     Ok(args)
 }

@@ -210,5 +210,5 @@ fn moments(known: &[&DataType]) -> Option<DataType> {
 
 /// Whether `value` is a text whose type the statement leaves open.
 pub(super) fn is_text_literal(value: &Expr) -> bool {
-    matches!(value, Expr::Literal(literal, _) if cast::text_of(literal).is_some())
+    matches!(value, Expr::Literal(literal, None) if cast::text_of(literal).is_some())
 }

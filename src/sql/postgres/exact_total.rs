@@ -2,7 +2,7 @@
 //!
 //! 64-bit integers are added up in 128 bits, which no number of rows exceeds; decimals are checked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub(super) trait ExactTotal:
 
     fn plus(self, other: Self) -> Option<Self>;
     fn minus(self, other: Self) -> Option<Self>;
+    /// What equal values have in common.
+    fn key(self) -> Self;
     /// The number that the total is, in a column of `scale`.
     fn number(self, scale: i32) -> Numeric;
     /// Calls `each` for each row that has a value.
@@ -83,6 +85,10 @@ impl ExactTotal for i128 {
         self.checked_sub(other)
     }
 
+    fn key(self) -> i128 {
+        self
+    }
+
     fn number(self, scale: i32) -> Numeric {
         Numeric { units: i256::from_i128(self), scale }
     }
@@ -129,6 +135,10 @@ impl ExactTotal for i256 {
 
     fn minus(self, other: i256) -> Option<i256> {
         own_scale::difference(self, other)
+    }
+
+    fn key(self) -> i256 {
+        own_scale::key(self)
     }
 
     fn number(self, _: i32) -> Numeric {
@@ -260,20 +270,20 @@ impl<T: ExactTotal> OneTotal<T> {
     }
 }
 
-/// Different values, each once.
+/// Different values by their keys, each once.
 #[derive(Debug, Default)]
-pub(super) struct DistinctValues<T>(pub(super) HashSet<T>);
+pub(super) struct DistinctValues<T>(pub(super) HashMap<T, T>);
 
 impl<T: ExactTotal> DistinctValues<T> {
     pub(super) fn add(&mut self, array: &ArrayRef) -> Outcome<()> {
         T::rows(array, |_, value| {
-            self.0.insert(value);
+            self.0.entry(value.key()).or_insert(value);
         })
     }
 
     pub(super) fn row(&self) -> Outcome<Option<(T, i64)>> {
         let mut total = T::default();
-        for value in &self.0 {
+        for value in self.0.values() {
             total = total.plus(*value).ok_or_else(overflow)?;
         }
         Ok((!self.0.is_empty()).then_some((total, self.0.len() as i64)))

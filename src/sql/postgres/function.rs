@@ -164,7 +164,9 @@ impl PgFunction {
         let literals = literals.collect::<Option<Vec<ArrayRef>>>()?;
         let value = (self.kernel)(&literals, returns).ok()?;
         let value = ScalarValue::try_from_array(&value, 0).ok()?;
-        Some(Expr::Literal(value, named_type::of_literal(self.named)))
+        // A text that is calculated is no longer one whose type is open.
+        let named = self.named.or((*returns == DataType::Utf8).then_some(named_type::TEXT));
+        Some(Expr::Literal(value, named_type::of_literal(named)))
     }
 }
 

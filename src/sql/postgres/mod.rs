@@ -20,6 +20,7 @@ mod comparison;
 mod dialect;
 mod exact_total;
 mod failure;
+mod float_totals;
 mod function;
 mod functions;
 mod groups;

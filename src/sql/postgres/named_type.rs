@@ -102,11 +102,9 @@ pub(super) fn shown(expr: &Expr, schema: &dyn ExprSchema) -> Option<String> {
 /// The text `expr` as one of the type called `name`.
 pub(super) fn marked(expr: Expr, name: &str, schema: &dyn ExprSchema) -> Expr {
     let known = of(&expr, schema);
-    if known.as_deref().unwrap_or(TEXT) == name {
-        return expr;
-    }
     match expr {
         Expr::Literal(value, _) => Expr::Literal(value, of_literal(Some(name))),
+        expr if known.as_deref().unwrap_or(TEXT) == name => expr,
         expr => Expr::Cast(Cast::new_from_field(Box::new(expr), field(name, None))),
     }
 }

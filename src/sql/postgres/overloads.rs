@@ -10,9 +10,10 @@ use super::failure::{Outcome, failure};
 use super::type_name::{Group, group, name};
 
 /// Functions and a letter for each argument: text, bytes, text or bytes as `x`, a small integer,
-/// a whole number as `w`, a moment, day or interval as `m`; a question mark before those that may
+/// a whole number as `w`, any number as `n`, a moment, day or interval as `m`; a question mark before those that may
 /// be left out.
 const FUNCTIONS: &[(&str, &str)] = &[
+    ("abs", "n"),
     ("ascii", "t"),
     ("bit_length", "x"),
     ("btrim", "x?x"),
@@ -25,6 +26,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("lower", "t"),
     ("lpad", "ti?t"),
     ("ltrim", "x?x"),
+    ("pg_positive", "n"),
     ("regexp_count", "tt?it"),
     ("regexp_like", "tt?t"),
     ("regexp_match", "tt?t"),

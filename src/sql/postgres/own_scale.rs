@@ -54,6 +54,11 @@ fn joined(units: i256, scale: i32) -> Option<i256> {
     units.checked_mul(ROOM)?.checked_add(i256::from_i128(scale.into()))
 }
 
+/// What values of the same number have in common.
+pub(super) fn key(raw: i256) -> i256 {
+    split(raw).0
+}
+
 /// The sum of two values; its scale is the larger one.
 pub(super) fn sum(left: i256, right: i256) -> Option<i256> {
     let (units, scale) = split(left);

@@ -21,6 +21,12 @@ pub(super) fn all() -> Vec<PgFunction> {
         power::function(),
         power::function().called("pow"),
         PgFunction::named("pg_negative", one_number_or_span, same, negatives),
+        PgFunction::named(
+            "pg_own_scale",
+            super::as_given,
+            |_, _| Ok(OWN_SCALES),
+            |args, to| pg_cast::column(&args[0], to),
+        ),
         PgFunction::named("pg_unconstrained", super::as_given, unconstrained, |args, to| {
             pg_cast::column(&args[0], to)
         }),
@@ -181,6 +187,11 @@ fn negatives(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         let rows =
             rows.collect::<Outcome<datafusion::arrow::array::IntervalMonthDayNanoArray>>()?;
         return Ok(Arc::new(rows));
+    }
+    if *to == OWN_SCALES {
+        let numbers = Numerics::of(&args[0])?;
+        let rows = (0..args[0].len()).map(|row| numbers.get(row).map(Numeric::negated).transpose());
+        return numeric::column(rows, to);
     }
     datafusion::arrow::compute::kernels::numeric::neg(&args[0]).map_err(|_| out_of_range(&name(to)))
 }

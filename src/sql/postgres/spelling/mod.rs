@@ -9,6 +9,7 @@ mod rows_limit;
 mod series;
 mod set_operations;
 mod similar_to;
+mod values;
 
 use std::ops::ControlFlow;
 
@@ -50,6 +51,7 @@ impl VisitorMut for Respeller {
     type Break = SqlError;
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        values::of_one_type(query);
         flow(rows_limit::fetch_first(query).and_then(|()| set_operations::all(query)))
     }
 
