@@ -142,13 +142,11 @@ fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
                 overloads::of_function(func.name(), &args, types)?;
             }
             let own = PgFunction::of(&func).filter(|own| own.settled_type().is_none());
-            match own.zip(types) {
-                Some((own, types)) => own.settled(args, &types).map(Transformed::yes),
-                None => {
-                    let call = Expr::ScalarFunction(ScalarFunction { func, args });
-                    result_types::typed(call, schema).map(Transformed::yes)
-                }
+            if let Some((own, types)) = own.zip(types) {
+                return own.settled(args, &types).map(Transformed::yes);
             }
+            let call = Expr::ScalarFunction(ScalarFunction { func, args });
+            result_types::typed(call, schema).map(Transformed::yes)
         }
         Expr::AggregateFunction(mut call) => {
             let params = &mut call.params;

@@ -126,6 +126,10 @@ pub(super) fn of_function(called: &str, args: &[Expr], types: &[DataType]) -> Ou
 /// # Errors
 /// When it has none.
 pub(super) fn of_aggregate(called: &str, of: &DataType) -> Outcome<()> {
+    // Columns of 64 bits without a sign are numeric, and whole numbers all the same.
+    if called.starts_with("bit_") && *of == DataType::UInt64 {
+        return Ok(());
+    }
     match AGGREGATES.iter().find(|(known, _)| *known == called) {
         Some((_, letter)) if !fits(*letter, group(of)) => {
             Err(undefined(called, std::slice::from_ref(of)))

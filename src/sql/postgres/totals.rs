@@ -175,16 +175,15 @@ impl AggregateUDFImpl for ExactAggregate {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        match is_exact(args.expr_fields[0].data_type()) {
-            true => !args.is_distinct,
-            false => {
-                let fields = [doubled(&args.expr_fields[0])];
-                match is_single(args.expr_fields[0].data_type()) {
-                    true => self.usual().groups_accumulator_supported(as_doubles(args, &fields)),
-                    false => self.usual().groups_accumulator_supported(args),
-                }
-            }
+        let data_type = args.expr_fields[0].data_type();
+        if is_exact(data_type) {
+            return !args.is_distinct;
         }
+        if !is_single(data_type) {
+            return self.usual().groups_accumulator_supported(args);
+        }
+        let fields = [doubled(&args.expr_fields[0])];
+        self.usual().groups_accumulator_supported(as_doubles(args, &fields))
     }
 
     fn create_groups_accumulator(
