@@ -1,7 +1,7 @@
 //! Numbers of `PostgreSQL`'s type `numeric`: an integer of up to 76 digits and a scale.
 //!
-//! Columns of a fixed scale are `Decimal128`. Those whose scale differs by row are `Decimal256`, and
-//! each value has its scale beside it ([`own_scale`]).
+//! Columns of a fixed scale are `Decimal128`. Those whose scale differs by row are `Decimal256`,
+//! and each value has its scale beside it ([`own_scale`]).
 
 use std::cmp::Ordering;
 

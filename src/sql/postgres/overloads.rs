@@ -9,9 +9,9 @@ use super::comparison::is_text_literal;
 use super::failure::{Outcome, failure};
 use super::type_name::{Group, group, name};
 
-/// Functions and a letter for each argument: text, bytes, text or bytes as `x`, a small integer,
-/// a whole number as `w`, any number as `n`, a moment, day or interval as `m`; a question mark before those that may
-/// be left out.
+/// Functions and a letter for each argument: text, bytes, text or bytes as `x`, a small integer, a
+/// whole number as `w`, any number as `n`, a moment, day or interval as `m`; a question mark before
+/// those that may be left out.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("abs", "n"),
     ("ascii", "t"),
@@ -46,8 +46,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("upper", "t"),
 ];
 
-/// Aggregates, and the letter for what they take: a truth as `l`, a whole number as `w`, a number as
-/// `n`, what has a least and a greatest value as `o`, a text or bytes as `x`.
+/// Aggregates, and the letter for what they take: a truth as `l`, a whole number as `w`, a number
+/// as `n`, what has a least and a greatest value as `o`, a text or bytes as `x`.
 const AGGREGATES: &[(&str, char)] = &[
     ("bit_and", 'w'),
     ("bit_or", 'w'),
