@@ -17,7 +17,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::backend;
 use super::error::Failure;
-use super::types::{PgType, oid};
+use super::types::{self, PgType, oid};
 use super::{binary, text};
 
 /// A batch whose columns are typed and ready to be written.
@@ -230,6 +230,11 @@ impl Values {
                 Values::Decimal(wide.as_primitive().clone(), *scale)
             }
             D::Decimal256(..) => Values::Digits(digits(array)?),
+            D::Utf8 if kind.oid == oid::REGTYPE && is_binary => {
+                let number = |name: &str| types::oid_named(name).unwrap_or(oid::UNKNOWN);
+                let texts = array.as_string::<i32>().iter();
+                Values::Int(texts.map(|text| text.map(|name| number(name).into())).collect())
+            }
             D::Utf8 => Values::Text(array.as_string().clone()),
             D::LargeUtf8 | D::Utf8View => Values::Text(cast(&D::Utf8)?.as_string().clone()),
             D::Binary => Values::Bytes(array.as_binary().clone()),

@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
 use diptych_row::{Column, ColumnType};
 
 /// The key of a field's metadata that names a type.
-pub(super) const TYPE_KEY: &str = "pg_type";
+pub(super) use diptych_sql::TYPE_KEY;
 
 /// A type: its number (OID), its size in bytes (negative for a variable size), and its modifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub(super) mod oid {
     pub(in super::super) const TIMESTAMPTZ: u32 = 1184;
     pub(in super::super) const INTERVAL: u32 = 1186;
     pub(in super::super) const NUMERIC: u32 = 1700;
+    pub(in super::super) const REGTYPE: u32 = 2206;
 }
 
 impl PgType {
@@ -114,7 +115,9 @@ impl PgType {
     /// The number of the type, or of the one that is sent in the same way.
     pub(super) fn shape(self) -> u32 {
         match self.oid {
-            oid::NAME | oid::CHAR | oid::VARCHAR | oid::BPCHAR => oid::TEXT,
+            oid::NAME | oid::CHAR | oid::VARCHAR | oid::BPCHAR | oid::JSON | oid::REGTYPE => {
+                oid::TEXT
+            }
             oid::OID | oid::REGPROC | 28 => oid::INT8,
             1002 | 1003 | 1034 => 1009,
             1028 => 1016,
@@ -130,7 +133,8 @@ impl PgType {
         let fits = |kind: &PgType| match field.data_type() {
             D::Int64 => matches!(kind.oid, oid::OID | oid::REGPROC | 28),
             D::Utf8 | D::LargeUtf8 | D::Utf8View => {
-                matches!(kind.oid, oid::NAME | oid::CHAR | oid::VARCHAR | 194 | 869 | 3220 | 2277)
+                let texts = [oid::NAME, oid::CHAR, oid::VARCHAR, oid::JSON, oid::REGTYPE];
+                texts.contains(&kind.oid) || matches!(kind.oid, 194 | 869 | 3220 | 2277)
             }
             D::List(_) => {
                 let vectors = [oid::INT2VECTOR, oid::OIDVECTOR, 1002, 1003, 1028, 1034];
@@ -152,6 +156,8 @@ impl PgType {
             "regproc" => PgType::fixed(oid::REGPROC, 4),
             "xid" => PgType::fixed(28, 4),
             "varchar" => PgType::varying(oid::VARCHAR),
+            "json" => PgType::varying(oid::JSON),
+            "regtype" => PgType::fixed(oid::REGTYPE, 4),
             "node" => PgType::varying(194),
             "inet" => PgType::varying(869),
             "lsn" => PgType::fixed(3220, 8),
@@ -246,6 +252,7 @@ const NAMES: &[(&str, u32)] = &[
     ("float", oid::FLOAT8),
     ("double precision", oid::FLOAT8),
     ("unknown", oid::UNKNOWN),
+    ("regtype", oid::REGTYPE),
     ("bpchar", oid::BPCHAR),
     ("char", oid::BPCHAR),
     ("character", oid::BPCHAR),

@@ -17,6 +17,9 @@ use datafusion::sql::sqlparser::ast::{
 /// The greatest number of times that a query is planned, each time with more names of ours.
 pub(super) const EFFORTS: u8 = 3;
 
+/// The name of a column that has none.
+pub(super) const NAMELESS: &str = "?column?";
+
 /// What clients see of a query's columns.
 #[derive(Debug, Default)]
 pub(super) struct OuterNames {
@@ -98,15 +101,16 @@ fn projected(select: &Select) -> Vec<Option<String>> {
 }
 
 /// The name of a column; none for a star, whose number of columns is not known here.
-fn name_of(item: &SelectItem) -> Option<String> {
+pub(super) fn name_of(item: &SelectItem) -> Option<String> {
     match item {
-        SelectItem::UnnamedExpr(expr) => Some(of_expr(expr).unwrap_or_else(|| "?column?".into())),
+        SelectItem::UnnamedExpr(expr) => Some(of_expr(expr).unwrap_or_else(|| NAMELESS.into())),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
         _ => None,
     }
 }
 
-fn of_expr(expr: &Expr) -> Option<String> {
+/// The name of a column that is calculated so, if it has one.
+pub(super) fn of_expr(expr: &Expr) -> Option<String> {
     figured(expr).map(|(name, _)| name)
 }
 
@@ -140,7 +144,9 @@ fn figured(expr: &Expr) -> Option<(String, bool)> {
         }
         Expr::Exists { .. } => strong("exists"),
         Expr::Extract { .. } => strong("extract"),
-        Expr::Substring { .. } => strong("substring"),
+        Expr::Substring { shorthand, .. } => {
+            strong(if *shorthand { "substr" } else { "substring" })
+        }
         Expr::Trim { trim_where, .. } => strong(match trim_where {
             Some(TrimWhereField::Leading) => "ltrim",
             Some(TrimWhereField::Trailing) => "rtrim",
@@ -236,7 +242,7 @@ impl VisitorMut for Renamer {
             if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
                 continue;
             }
-            let name = of_expr(expr).unwrap_or_else(|| "?column?".into());
+            let name = of_expr(expr).unwrap_or_else(|| NAMELESS.into());
             let is_new = seen.insert(name.clone());
             // Beside several stars only its name tells which column it is.
             let beside_stars = stars > 1 && self.depth == 1;

@@ -61,9 +61,14 @@ fn state_of_plan(message: &str) -> &'static str {
     let has = |part: &str| message.contains(part);
     if has("table") && has("not found") {
         "42P01"
-    } else if has("invalid function") || has("no function matches") || has("user-defined coercion")
+    } else if has("invalid function")
+        || has("no function matches")
+        || has("user-defined coercion")
+        || has("cannot infer common argument type")
     {
         "42883"
+    } else if has("order by column out of bounds") {
+        "42P10"
     } else if has("group by") || has("aggregate") {
         "42803"
     } else if has("failed to resolve schema") {

@@ -70,6 +70,9 @@ mod view_scan;
 #[cfg(feature = "sql")]
 mod view_table;
 
+/// The key of a field's metadata that names a type of `PostgreSQL` which has no columns of its own.
+pub const TYPE_KEY: &str = "pg_type";
+
 pub use answer::{Notices, ReadAt};
 #[cfg(feature = "sql")]
 pub use column_names::folded;

@@ -89,6 +89,7 @@ impl Wanted {
             ("array_has" | "array_position" | "array_positions" | "array_remove", 2) => {
                 return Wanted::Element;
             }
+            ("to_timestamp", 2) => return Wanted::Each(vec![letter('t'), letter('t')]),
             ("round" | "trunc", 2) => return Wanted::Each(vec![letter('n'), letter('i')]),
             ("ceil" | "floor" | "round" | "sqrt" | "exp" | "ln" | "trunc" | "sign", 1) => {
                 return Wanted::Each(vec![letter('f')]);

@@ -25,7 +25,9 @@ use super::session::Session;
 use super::spawn_abortable::{self, AbortOnDrop};
 use super::statement_epochs::StatementEpochs;
 use super::statement_parser::{Statement, read_only};
-use super::{SqlError, column_names, df_error, parameter_casts, parameters, tables_of_plan};
+use super::{
+    SqlError, column_names, df_error, parameter_casts, parameters, postgres, tables_of_plan,
+};
 use diptych_base::limits;
 
 /// A prepared statement. Each execution reads at the epoch of its moment.
@@ -230,6 +232,7 @@ async fn query(
         .with_allow_statements(false)
         .verify_plan(&plan);
     reads.map_err(|_| read_only("this"))?;
+    let plan = postgres::narrowed(plan).map_err(of_plan)?;
     let typed = parameters::infer(plan, &numbers, &asked.types).map_err(of_plan)?;
     // Types as they will be when the plan runs.
     let options = state.config_options().clone();

@@ -21,7 +21,7 @@ async function main() {
   await assert.rejects(client.query("SELECT nope FROM counts"), { code: "42703" });
   await assert.rejects(client.query("INSERT INTO counts VALUES ('a', 1)"), { code: "25006" });
   await client.query("BEGIN");
-  assert.strictEqual((await client.query("SELECT 1 AS one")).rows[0].one, "1");
+  assert.strictEqual((await client.query("SELECT 1 AS one")).rows[0].one, 1);
   await client.query("COMMIT");
   await client.end();
   const pool = new Pool({ max: 5 });

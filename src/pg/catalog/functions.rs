@@ -277,13 +277,6 @@ fn start_time(_: &Objects, _: &[ScalarValue]) -> Cell {
     (*START.get_or_init(|| RealClock.now_us())).into()
 }
 
-fn quote_nullable(objects: &Objects, values: &[ScalarValue]) -> Cell {
-    match quote_literal(objects, values) {
-        Cell::Null => "NULL".into(),
-        quoted => quoted,
-    }
-}
-
 fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
     let schema = int(values, 0).and_then(|oid| objects.schema(oid));
     schema.map(|schema| schema.name.as_str()).into()
@@ -291,14 +284,6 @@ fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
 
 fn encoding(_: &Objects, values: &[ScalarValue]) -> Cell {
     if int(values, 0) == Some(6) { "UTF8".into() } else { "".into() }
-}
-
-fn quote_ident(_: &Objects, values: &[ScalarValue]) -> Cell {
-    text(values, 0).map(|name| quoted(&name)).into()
-}
-
-fn quote_literal(_: &Objects, values: &[ScalarValue]) -> Cell {
-    text(values, 0).map(|text| format!("'{}'", text.replace('\'', "''"))).into()
 }
 
 fn like_pattern(_: &Objects, values: &[ScalarValue]) -> Cell {
@@ -335,8 +320,6 @@ const KNOWN: &[Known] = &[
     ("user", "text", user),
     ("current_role", "text", user),
     ("format_type", "text", format_type),
-    ("quote_ident", "text", quote_ident),
-    ("quote_literal", "text", quote_literal),
     ("obj_description", "text", nothing),
     ("col_description", "text", nothing),
     ("shobj_description", "text", nothing),
@@ -434,7 +417,6 @@ const KNOWN: &[Known] = &[
     ("inet_server_port", "int4", nothing),
     ("inet_client_port", "int4", nothing),
     ("acldefault", "texts", nothing),
-    ("quote_nullable", "text", quote_nullable),
     ("to_regclass", "int8", relation_number),
     ("to_regtype", "int8", type_number),
     ("txid_current", "int8", zero),

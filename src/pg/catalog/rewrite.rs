@@ -381,7 +381,7 @@ fn plain_elements(list: &mut ArrayElemTypeDef) -> Option<Expr> {
 }
 
 /// Makes a subquery give at most one row, as the planner demands. The original gives one row
-/// anyway, so the greatest of its rows is that row.
+/// anyway, so the first of its rows is that row.
 fn one_row(query: &mut Query) {
     if query.limit_clause.is_some() {
         return;
@@ -393,7 +393,7 @@ fn one_row(query: &mut Query) {
         return;
     };
     if !select.from.is_empty() && !is_aggregate(&expr.to_string()) {
-        *expr = call("max", vec![std::mem::replace(expr, null())]);
+        *expr = call("first_value", vec![std::mem::replace(expr, null())]);
         query.order_by = None;
     }
 }

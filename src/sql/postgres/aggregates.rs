@@ -1,12 +1,14 @@
 //! Aggregates of the engine that mean something else for some types, and are refused for those.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 
-use super::comparison;
 use super::failure::{Outcome, refused};
 use super::operators::known_type;
+use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group};
+use super::{cast, comparison, overloads};
 
 /// Aggregates that give doubles here, and exact numbers in `PostgreSQL`.
 const STATISTICS: &[&str] = &[
@@ -33,22 +35,26 @@ pub(super) fn arguments(
     let Some(data_type) = args.first().and_then(|arg| known_type(arg, schema)) else {
         return Ok(args);
     };
+    overloads::of_aggregate(name, &data_type)?;
     let of = group(&data_type);
     if STATISTICS.contains(&name) && matches!(of, Group::Int(_) | Group::Numeric) {
         let instead = format!("write {name}(x::float8)");
         return Err(refused(&format!("{name} of exact numbers"), &instead));
     }
-    if of == Group::Interval && (matches!(name, "min" | "max") || is_distinct) {
+    if of == Group::Interval && (matches!(name, "min" | "max") || (is_distinct && name != "count"))
+    {
         let instead = "use extract(epoch from x)";
         return Err(refused(&format!("{name} of intervals"), instead));
     }
+    let mut args = args;
+    let Some(first) = args.first_mut() else { return Ok(args) };
     // One zero and one NaN: then all agree which values are different, least and greatest.
-    if of.is_float() && (is_distinct || matches!(name, "min" | "max")) {
-        let key = |(at, arg): (usize, Expr)| match at {
-            0 => comparison::key(arg, &data_type),
-            _ => arg,
-        };
-        return Ok(args.into_iter().enumerate().map(key).collect());
+    let is_total = matches!(name, "sum" | "avg");
+    let is_wide = matches!(data_type, DataType::Decimal256(..));
+    if is_total && is_wide {
+        *first = cast::of(first.clone(), &data_type, &OWN_SCALES)?;
+    } else if is_distinct || (of.is_float() && matches!(name, "min" | "max")) {
+        *first = comparison::key(first.clone(), &data_type);
     }
     Ok(args)
 }

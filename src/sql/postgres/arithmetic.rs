@@ -10,12 +10,13 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric as kernels;
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::arrow::error::ArrowError;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::failure::{Outcome, division_by_zero, failure, no_operator, out_of_range};
 use super::function::{Kernel, PgFunction};
-use super::numeric::{self, NATURAL, Numeric, Numerics, QUOTIENT, QUOTIENT_SCALE};
+use super::numeric::{self, Numeric, Numerics};
+use super::own_scale::{OWN_SCALES, SCALE_MAX};
 use super::type_name::{Group, as_decimal, group, integer, name};
 
 /// An operation on two numbers.
@@ -37,6 +38,33 @@ impl NumberOp {
             NumberOp::Over => "/",
             NumberOp::Modulo => "%",
         }
+    }
+
+    pub(super) fn operator(self) -> Operator {
+        match self {
+            NumberOp::Plus => Operator::Plus,
+            NumberOp::Minus => Operator::Minus,
+            NumberOp::Times => Operator::Multiply,
+            NumberOp::Over => Operator::Divide,
+            NumberOp::Modulo => Operator::Modulo,
+        }
+    }
+
+    /// The name of the function that calculates it.
+    fn function(self) -> &'static str {
+        match self {
+            NumberOp::Plus => "pg_plus",
+            NumberOp::Minus => "pg_minus",
+            NumberOp::Times => "pg_times",
+            NumberOp::Over => "pg_over",
+            NumberOp::Modulo => "pg_modulo",
+        }
+    }
+
+    /// The operation of the function called `name`.
+    pub(super) fn of_function(name: &str) -> Option<NumberOp> {
+        use NumberOp::{Minus, Modulo, Over, Plus, Times};
+        [Plus, Minus, Times, Over, Modulo].into_iter().find(|op| op.function() == name)
     }
 }
 
@@ -61,9 +89,9 @@ fn result(op: NumberOp, left: &Expr, right: &Expr, types: [&DataType; 2]) -> Out
 /// The type of a quotient: two literals have one scale, others one by row.
 fn quotient(left: &Expr, right: &Expr) -> DataType {
     let scale = || Some(literal(left)?.quotient_scale(literal(right).filter(|n| !n.is_zero())?));
-    match scale().and_then(|scale| i8::try_from(scale).ok()) {
-        Some(scale) if scale < QUOTIENT_SCALE => DataType::Decimal128(38, scale),
-        _ => QUOTIENT,
+    match scale().filter(|scale| *scale < SCALE_MAX) {
+        Some(scale) => DataType::Decimal128(38, scale as i8),
+        None => OWN_SCALES,
     }
 }
 
@@ -81,8 +109,7 @@ pub(super) fn of_scalar(value: &ScalarValue) -> Option<Numeric> {
 
 fn decimal(op: NumberOp, types: [&DataType; 2]) -> DataType {
     if let [DataType::Decimal256(..), _] | [_, DataType::Decimal256(..)] = types {
-        let is_quotient = types.iter().any(|data_type| **data_type == QUOTIENT);
-        return if is_quotient { QUOTIENT } else { NATURAL };
+        return OWN_SCALES;
     }
     let ((left, left_scale), (right, right_scale)) = (as_decimal(types[0]), as_decimal(types[1]));
     let scale = match op {
@@ -90,7 +117,7 @@ fn decimal(op: NumberOp, types: [&DataType; 2]) -> DataType {
         _ => left_scale.max(right_scale),
     };
     if scale > 38 {
-        return NATURAL;
+        return OWN_SCALES;
     }
     let whole = |precision: u8, scale: i8| i32::from(precision) - i32::from(scale);
     let precision = match op {
@@ -113,15 +140,11 @@ pub(super) fn of(op: NumberOp, left: Expr, right: Expr, types: [&DataType; 2]) -
         NumberOp::Over => |args, to| calculate(NumberOp::Over, args, to),
         NumberOp::Modulo => |args, to| calculate(NumberOp::Modulo, args, to),
     };
-    let label = match op {
-        NumberOp::Plus => "pg_plus",
-        NumberOp::Minus => "pg_minus",
-        NumberOp::Times => "pg_times",
-        NumberOp::Over => "pg_over",
-        NumberOp::Modulo => "pg_modulo",
-    };
-    let function = PgFunction::fixed(label, returns, kernel).written(op.symbol());
-    Ok(function.call(vec![left, right]))
+    // A literal of type int8 would be taken for one that is written, and narrowed.
+    let is_wide = returns == DataType::Int64;
+    let function = PgFunction::fixed(op.function(), returns, kernel).written(op.symbol());
+    let args = vec![left, right];
+    Ok(if is_wide { function.uncalculated(args) } else { function.call(args) })
 }
 
 /// The type of `mod` of two integers or decimals.

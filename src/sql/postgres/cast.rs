@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, Time64MicrosecondArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::compute::cast as arrow_cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use datafusion::common::ExprSchema;
+use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::calendar::{self, DAY};
 use super::failure::{Outcome, failure, out_of_range};
 use super::function::{Kernel, PgFunction};
-use super::numeric::{self, NATURAL, Numeric, Numerics};
+use super::numeric::{self, Numeric, Numerics};
+use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group, name};
-use super::{arithmetic, text_input, text_output, time_arithmetic};
+use super::{arithmetic, named_type, text_input, text_output, time_arithmetic};
 
 /// `expr` of type `from` as type `to`.
 ///
@@ -38,6 +41,69 @@ pub(super) fn of(expr: Expr, from: &DataType, to: &DataType) -> Outcome<Expr> {
     // A literal becomes one at once, so that a condition on a key is recognised; one that cannot be
     // cast fails when, and only if, it is evaluated.
     Ok(PgFunction::fixed(label, to.clone(), kernel).call(vec![expr]))
+}
+
+/// `expr` of type `from` as a value of `field`, whose type may have a name of its own.
+///
+/// # Errors
+/// When `PostgreSQL` has no such cast.
+pub(super) fn as_field(
+    expr: Expr,
+    from: &DataType,
+    field: &Field,
+    schema: &dyn ExprSchema,
+) -> Outcome<Transformed<Expr>> {
+    let to = field.data_type();
+    let Some(name) = named_type::name_of(field) else {
+        return of(expr, from, to).map(Transformed::yes);
+    };
+    let mut done = expr;
+    if name == named_type::JSON && named_type::of(&done, schema).as_deref() != Some(name) {
+        done = as_json(done, from)?;
+    }
+    done = of(done, from, to)?;
+    if let Some(length) = named_type::length_of(field) {
+        let length = Expr::Literal(ScalarValue::Int64(Some(length)), None);
+        done = PgFunction::fixed("pg_cut", DataType::Utf8, cut).call(vec![done, length]);
+    }
+    Ok(Transformed::yes(named_type::marked(done, name, schema)))
+}
+
+/// Texts of at most so many characters.
+fn cut(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
+    let texts = arrow_cast(&args[0], &DataType::Utf8)?;
+    let lengths = args[1].as_primitive::<Int64Type>();
+    let cut = |(text, length): (&str, i64)| {
+        let end = text.char_indices().nth(usize::try_from(length).unwrap_or(0));
+        end.map_or(text, |(end, _)| &text[..end]).to_owned()
+    };
+    let rows = texts.as_string::<i32>().iter().zip(lengths);
+    let rows = rows.map(|(text, length)| text.zip(length).map(cut));
+    Ok(Arc::new(rows.collect::<StringArray>()))
+}
+
+/// A text that is JSON.
+fn as_json(expr: Expr, from: &DataType) -> Outcome<Expr> {
+    match group(from) {
+        Group::Unknown => Ok(expr),
+        Group::Text => {
+            Ok(PgFunction::fixed("pg_json", DataType::Utf8, checked_json).call(vec![expr]))
+        }
+        _ => Err(failure("42846", format!("cannot cast type {} to json", name(from)))),
+    }
+}
+
+fn checked_json(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
+    let texts = arrow_cast(&args[0], &DataType::Utf8)?;
+    for text in texts.as_string::<i32>().iter().flatten() {
+        if serde_json::from_str::<&serde_json::value::RawValue>(text).is_err() {
+            return Err(failure(
+                "22P02",
+                format!("invalid input syntax for type json: \"{text}\""),
+            ));
+        }
+    }
+    Ok(texts)
 }
 
 /// A column as another type.
@@ -83,8 +149,6 @@ fn kernel(from: &DataType, to: &DataType) -> Outcome<Option<(&'static str, Kerne
         (Int(_), Int(_)) | (Bool, Int(4)) => ("pg_int", integers),
         (Numeric | Float | Double, Int(_)) => ("pg_int", rounded_integers),
         (Int(4), Bool) => ("pg_bool", booleans),
-        // An integer literal is an Int64 here.
-        (Int(8), Bool) => ("pg_bool", booleans),
         (Int(_) | Numeric | Float | Double, Numeric) => ("pg_numeric", decimals),
         (Int(_) | Numeric | Float | Double, Float | Double) => ("pg_float", floats),
         (Date | Timestamp | Timestamptz, Timestamp | Timestamptz) => ("pg_timestamp", moments),
@@ -238,6 +302,6 @@ pub(super) fn unconstrained(from: &DataType) -> DataType {
         Group::Int(_) => DataType::Decimal128(super::type_name::as_decimal(from).0, 0),
         Group::Numeric if *from == DataType::UInt64 => DataType::Decimal128(20, 0),
         Group::Numeric => from.clone(),
-        _ => NATURAL,
+        _ => OWN_SCALES,
     }
 }

@@ -12,9 +12,10 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::failure::{Outcome, no_operator};
-use super::function::PgFunction;
-use super::type_name::{Group, TIME, TIMESTAMP, group, name, timestamptz};
-use super::{cast, text_input, time_arithmetic};
+use super::function::{self, PgFunction};
+use super::own_scale::{self, OWN_SCALES, PLAIN};
+use super::type_name::{Group, TIME, TIMESTAMP, as_decimal, group, name, timestamptz};
+use super::{arithmetic, cast, text_input, time_arithmetic};
 
 /// The type of lengths of intervals.
 const LENGTH: DataType = DataType::Decimal128(38, 0);
@@ -24,16 +25,38 @@ const LENGTH: DataType = DataType::Decimal128(38, 0);
 /// # Errors
 /// When the types cannot be compared, or a literal is no value of the type.
 pub(super) fn unify(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
-    match target(&values, types, op)? {
+    match target(&values, types, op)?.or_else(|| numerics(types)) {
         Some(target) => brought(values, types, &target),
         None => Ok(values),
     }
+}
+
+/// The type of exact numbers that are shown with different numbers of digits: each keeps its own.
+fn numerics(types: &[DataType]) -> Option<DataType> {
+    let known: Vec<&DataType> = types.iter().filter(|of| group(of) != Group::Unknown).collect();
+    let first = known.first()?;
+    let is_exact = |of: &&&DataType| matches!(group(of), Group::Int(_) | Group::Numeric);
+    let has_other = |of: &&DataType| {
+        matches!(of, DataType::Decimal256(..)) || as_decimal(of).1 != as_decimal(first).1
+    };
+    let is_exact = known.iter().filter(is_exact).count() == known.len();
+    (is_exact && known.iter().any(has_other) && known.iter().any(|of| of != first))
+        .then_some(OWN_SCALES)
 }
 
 /// The values as type `target`, but for those of no type.
 fn brought(values: Vec<Expr>, types: &[DataType], target: &DataType) -> Outcome<Vec<Expr>> {
     let one = |(value, from): (Expr, &DataType)| match group(from) {
         Group::Unknown => Ok(value),
+        // A number in quotes is not rounded to the digits that it is compared with.
+        Group::Text if matches!(target, DataType::Decimal128(..)) && is_text_literal(&value) => {
+            let wide = cast::of(value.clone(), from, &OWN_SCALES)?;
+            let narrow = cast::of(value, from, target)?;
+            let number = |expr: &Expr| function::literal(expr).and_then(arithmetic::of_scalar);
+            let is_same = number(&wide).map(|wide| wide.trimmed(0))
+                == number(&narrow).map(|narrow| narrow.trimmed(0));
+            Ok(if is_same { narrow } else { wide })
+        }
         _ => cast::of(value, from, target),
     };
     values.into_iter().zip(types).map(one).collect()
@@ -45,7 +68,11 @@ pub(super) fn comparable(values: Vec<Expr>, types: &[DataType], op: &str) -> Out
         return Ok(values.into_iter().zip(types).map(|(value, of)| key(value, of)).collect());
     };
     let values = brought(values, types, &target)?;
-    Ok(values.into_iter().map(|value| key(value, &target)).collect())
+    let key_of = |value: Expr| match function::literal(&value).map(ScalarValue::data_type) {
+        Some(own) => key(value, &own),
+        None => key(value, &target),
+    };
+    Ok(values.into_iter().map(key_of).collect())
 }
 
 /// The value by which `value` is compared and grouped.
@@ -62,8 +89,17 @@ pub(super) fn key(value: Expr, data_type: &DataType) -> Expr {
         (Group::Float | Group::Double, _) => float_key(value, data_type),
         (Group::Interval, Expr::Literal(literal, _)) if literal.is_null() => value,
         (Group::Interval, _) => length(value),
+        (Group::Numeric, _) if *data_type == OWN_SCALES => {
+            PgFunction::fixed("pg_plain_numeric", PLAIN, own_scale::plain).call(vec![value])
+        }
         _ => value,
     }
+}
+
+/// Whether values of the type are compared by something else than themselves.
+pub(super) fn has_key(data_type: &DataType) -> bool {
+    let group = group(data_type);
+    group.is_float() || group == Group::Interval || *data_type == OWN_SCALES
 }
 
 /// The float with one zero and one NaN.
@@ -109,7 +145,10 @@ pub(super) fn common(types: &[DataType]) -> Outcome<Option<DataType>> {
     let columns: Vec<Expr> = known.iter().map(|_| Expr::Literal(ScalarValue::Null, None)).collect();
     // Columns of texts and others are left to the planner, which refuses or casts them.
     let is_mixed = known.iter().any(|of| group(of) == Group::Text);
-    if is_mixed { Ok(None) } else { target(&columns, &known, "UNION") }
+    if is_mixed {
+        return Ok(None);
+    }
+    Ok(target(&columns, &known, "UNION")?.or_else(|| numerics(&known)))
 }
 
 /// The type that all values are cast to, or none when they may stay as they are.
@@ -155,7 +194,7 @@ fn numbers(known: &[&DataType], has_open: bool) -> Option<DataType> {
         () if is_single => Some(DataType::Float32),
         () if is_float => Some(DataType::Float64),
         () if has_open && known.iter().all(|of| *of == known[0]) => Some(known[0].clone()),
-        () if has_open => Some(super::numeric::NATURAL),
+        () if has_open => Some(OWN_SCALES),
         () => None,
     }
 }
@@ -171,5 +210,5 @@ fn moments(known: &[&DataType]) -> Option<DataType> {
 
 /// Whether `value` is a text whose type the statement leaves open.
 pub(super) fn is_text_literal(value: &Expr) -> bool {
-    matches!(value, Expr::Literal(literal, _) if cast::text_of(literal).is_some())
+    matches!(value, Expr::Literal(literal, None) if cast::text_of(literal).is_some())
 }

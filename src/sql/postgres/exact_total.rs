@@ -2,7 +2,7 @@
 //!
 //! 64-bit integers are added up in 128 bits, which no number of rows exceeds; decimals are checked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use datafusion::arrow::datatypes::{
 
 use super::failure::{Outcome, out_of_range};
 use super::numeric::{Numeric, scale_of};
+use super::own_scale::{self, OWN_SCALES};
 
 /// A total of 128 or 256 bits.
 pub(super) trait ExactTotal:
@@ -26,7 +27,10 @@ pub(super) trait ExactTotal:
 
     fn plus(self, other: Self) -> Option<Self>;
     fn minus(self, other: Self) -> Option<Self>;
-    fn units(self) -> i256;
+    /// What equal values have in common.
+    fn key(self) -> Self;
+    /// The number that the total is, in a column of `scale`.
+    fn number(self, scale: i32) -> Numeric;
     /// Calls `each` for each row that has a value.
     fn rows(array: &ArrayRef, each: impl FnMut(usize, Self)) -> Outcome<()>;
     /// The total of all rows that have a value.
@@ -81,8 +85,12 @@ impl ExactTotal for i128 {
         self.checked_sub(other)
     }
 
-    fn units(self) -> i256 {
-        i256::from_i128(self)
+    fn key(self) -> i128 {
+        self
+    }
+
+    fn number(self, scale: i32) -> Numeric {
+        Numeric { units: i256::from_i128(self), scale }
     }
 
     fn rows(array: &ArrayRef, mut each: impl FnMut(usize, i128)) -> Outcome<()> {
@@ -122,15 +130,19 @@ impl ExactTotal for i256 {
     type Column = Decimal256Type;
 
     fn plus(self, other: i256) -> Option<i256> {
-        self.checked_add(other)
+        own_scale::sum(self, other)
     }
 
     fn minus(self, other: i256) -> Option<i256> {
-        self.checked_sub(other)
+        own_scale::difference(self, other)
     }
 
-    fn units(self) -> i256 {
-        self
+    fn key(self) -> i256 {
+        own_scale::key(self)
+    }
+
+    fn number(self, _: i32) -> Numeric {
+        own_scale::decoded(self)
     }
 
     fn rows(array: &ArrayRef, each: impl FnMut(usize, i256)) -> Outcome<()> {
@@ -140,12 +152,12 @@ impl ExactTotal for i256 {
 
     fn total(array: &ArrayRef) -> Outcome<i256> {
         let mut total = Some(i256::ZERO);
-        i256::rows(array, |_, value| total = total.and_then(|total| total.checked_add(value)))?;
+        i256::rows(array, |_, value| total = total.and_then(|total| total.plus(value)))?;
         total.ok_or_else(overflow)
     }
 
-    fn state_type(input: &DataType) -> DataType {
-        DataType::Decimal256(76, scale_of(input) as i8)
+    fn state_type(_: &DataType) -> DataType {
+        OWN_SCALES
     }
 }
 
@@ -163,7 +175,7 @@ pub(super) fn finished<T: ExactTotal>(
     rows: impl Iterator<Item = Option<(T, i64)>>,
     to: &DataType,
 ) -> Outcome<ArrayRef> {
-    let number = |total: T| Numeric { units: total.units(), scale };
+    let number = |total: T| total.number(scale);
     if *to == DataType::Int64 {
         let int = |(total, _): (T, i64)| {
             let whole = number(total).to_i128().and_then(|total| i64::try_from(total).ok());
@@ -258,20 +270,20 @@ impl<T: ExactTotal> OneTotal<T> {
     }
 }
 
-/// Different values, each once.
+/// Different values by their keys, each once.
 #[derive(Debug, Default)]
-pub(super) struct DistinctValues<T>(pub(super) HashSet<T>);
+pub(super) struct DistinctValues<T>(pub(super) HashMap<T, T>);
 
 impl<T: ExactTotal> DistinctValues<T> {
     pub(super) fn add(&mut self, array: &ArrayRef) -> Outcome<()> {
         T::rows(array, |_, value| {
-            self.0.insert(value);
+            self.0.entry(value.key()).or_insert(value);
         })
     }
 
     pub(super) fn row(&self) -> Outcome<Option<(T, i64)>> {
         let mut total = T::default();
-        for value in &self.0 {
+        for value in self.0.values() {
             total = total.plus(*value).ok_or_else(overflow)?;
         }
         Ok((!self.0.is_empty()).then_some((total, self.0.len() as i64)))

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::failure::Outcome;
+use super::named_type;
 
 /// Calculates a column from the columns of the arguments, given the type of the result.
 pub(super) type Kernel = fn(&[ArrayRef], &DataType) -> Outcome<ArrayRef>;
@@ -59,6 +60,8 @@ pub(super) struct PgFunction {
     pub(super) kernel: Kernel,
     pub(super) arguments: Option<ArgumentsRule>,
     pub(super) signature: Signature,
+    /// The name of the result's type, where the engine has none for it.
+    pub(super) named: Option<&'static str>,
     /// How many calls of these functions are nested in the first argument of each other.
     pub(super) depth: usize,
 }
@@ -82,7 +85,16 @@ impl PgFunction {
     pub(super) fn fixed(name: &'static str, returns: DataType, kernel: Kernel) -> PgFunction {
         let signature = Signature::variadic_any(Volatility::Immutable);
         let returns = Returns::Always(returns);
-        PgFunction { name, symbol: None, returns, kernel, arguments: None, signature, depth: 1 }
+        PgFunction {
+            name,
+            symbol: None,
+            returns,
+            kernel,
+            arguments: None,
+            signature,
+            named: None,
+            depth: 1,
+        }
     }
 
     /// A function that is called by its name.
@@ -93,14 +105,23 @@ impl PgFunction {
         kernel: Kernel,
     ) -> PgFunction {
         let signature = Signature::user_defined(Volatility::Immutable);
-        let returns = Returns::ByTypes(TypesRule(returns));
-        let arguments = Some(ArgumentsRule(arguments));
-        PgFunction { name, symbol: None, returns, kernel, arguments, signature, depth: 1 }
+        let fixed = PgFunction::fixed(name, DataType::Null, kernel);
+        PgFunction {
+            returns: Returns::ByTypes(TypesRule(returns)),
+            arguments: Some(ArgumentsRule(arguments)),
+            signature,
+            ..fixed
+        }
     }
 
     /// The same function under another name.
     pub(super) fn called(self, name: &'static str) -> PgFunction {
         PgFunction { name, ..self }
+    }
+
+    /// The same function, whose result is of the type called `name`.
+    pub(super) fn giving(self, name: &'static str) -> PgFunction {
+        PgFunction { named: Some(name), ..self }
     }
 
     pub(super) fn written(self, symbol: &'static str) -> PgFunction {
@@ -125,9 +146,14 @@ impl PgFunction {
     }
 
     /// The value of this function for literals, if it has one, or else a call.
-    pub(super) fn call(mut self, args: Vec<Expr>) -> Expr {
+    pub(super) fn call(self, args: Vec<Expr>) -> Expr {
+        self.value(&args).unwrap_or_else(|| self.uncalculated(args))
+    }
+
+    /// A call of this function, also for literals.
+    pub(super) fn uncalculated(mut self, args: Vec<Expr>) -> Expr {
         self.depth = 1 + args.iter().map(depth).max().unwrap_or_default();
-        self.value(&args).unwrap_or_else(|| self.udf().call(args))
+        self.udf().call(args)
     }
 
     /// What the function gives for literals; none when that is an error, which is left to the
@@ -138,7 +164,9 @@ impl PgFunction {
         let literals = literals.collect::<Option<Vec<ArrayRef>>>()?;
         let value = (self.kernel)(&literals, returns).ok()?;
         let value = ScalarValue::try_from_array(&value, 0).ok()?;
-        Some(Expr::Literal(value, None))
+        // A text that is calculated is no longer one whose type is open.
+        let named = self.named.or((*returns == DataType::Utf8).then_some(named_type::TEXT));
+        Some(Expr::Literal(value, named_type::of_literal(named)))
     }
 }
 
@@ -263,7 +291,8 @@ impl ScalarUDFImpl for PgFunction {
             Returns::Always(data_type) => data_type.clone(),
             Returns::ByTypes(TypesRule(rule)) => rule(&types, args.scalar_arguments)?,
         };
-        Ok(Arc::new(Field::new(self.name, data_type, true)))
+        let field = Field::new(self.name, data_type, true);
+        Ok(Arc::new(named_type::named(field, self.named)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Outcome<ColumnarValue> {

@@ -21,6 +21,7 @@ const SAFE: &[&str] = &[
     "pg_truth",
     "pg_float_key",
     "pg_interval_length",
+    "pg_plain_numeric",
     "lower",
     "upper",
     "coalesce",

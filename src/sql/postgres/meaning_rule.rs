@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::logical_expr::expr::{InList, InSubquery, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
+    Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable, Like, LogicalPlan,
 };
 use datafusion::optimizer::AnalyzerRule;
 
 use super::failure::Outcome;
 use super::function::PgFunction;
 use super::operators::{self, Meaning, known_type};
-use super::type_name::{Group, group};
-use super::{aggregates, cast, comparison, guards, null_logic, subqueries, unions};
+use super::{
+    aggregates, cast, comparison, groups, guards, named_type, null_logic, overloads, result_types,
+    subqueries, unions,
+};
 
 /// The rule.
 #[derive(Debug)]
@@ -55,14 +57,16 @@ fn node(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
         })?;
         Ok(done.update_data(|expr| name.restore(expr)))
     })?;
-    plan.transform_data(grouped)?.map_data(LogicalPlan::recompute_schema)
+    plan.transform_data(compares)?.map_data(LogicalPlan::recompute_schema)
 }
 
 /// The meaning of one expression whose parts have theirs.
 fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            Ok(match operators::binary(op, *left, *right, schema)? {
+            let left = named_type::unmarked(*left);
+            let right = named_type::unmarked(*right);
+            Ok(match operators::binary(op, left, right, schema)? {
                 Meaning::Given(expr) => Transformed::yes(expr),
                 Meaning::Kept(left, right) => {
                     let left = Box::new(left);
@@ -71,26 +75,18 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
                 }
             })
         }
-        Expr::Cast(cast) => {
-            let from = known_type(&cast.expr, schema);
-            let is_plain = cast.field.metadata().is_empty();
-            match from.filter(|_| is_plain) {
-                Some(from) => {
-                    let to = cast.field.data_type().clone();
-                    cast::of(*cast.expr, &from, &to).map(Transformed::yes)
-                }
-                None => Ok(Transformed::no(Expr::Cast(cast))),
-            }
-        }
+        Expr::Cast(cast) => match known_type(&cast.expr, schema) {
+            Some(from) => cast::as_field(*cast.expr, &from, &cast.field, schema),
+            None => Ok(Transformed::no(Expr::Cast(cast))),
+        },
         Expr::InList(InList { expr, list, negated }) => {
             let values = std::iter::once(*expr).chain(list).collect();
-            let mut values = alike(values, schema, "IN", comparison::comparable)?;
+            let mut values = compared(values, schema, "IN")?;
             let expr = Box::new(values.remove(0));
             Ok(Transformed::yes(Expr::InList(InList { expr, list: values, negated })))
         }
         Expr::Between(Between { expr, negated, low, high }) => {
-            let values =
-                alike(vec![*expr, *low, *high], schema, "BETWEEN", comparison::comparable)?;
+            let values = compared(vec![*expr, *low, *high], schema, "BETWEEN")?;
             let Ok([expr, low, high]) = <[Expr; 3]>::try_from(values) else {
                 unreachable!("as many values come back");
             };
@@ -100,6 +96,10 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
                 Box::new(low),
                 Box::new(high),
             ))))
+        }
+        Expr::Like(like) => {
+            let expr = Box::new(named_type::unmarked(*like.expr));
+            Ok(Transformed::yes(Expr::Like(Like { expr, ..like })))
         }
         Expr::Case(case) => choices(case, schema).map(Expr::Case).map(Transformed::yes),
         call @ (Expr::ScalarFunction(_) | Expr::AggregateFunction(_) | Expr::WindowFunction(_)) => {
@@ -116,26 +116,44 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
 fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
     match call {
         Expr::ScalarFunction(ScalarFunction { func, args })
-            if matches!(func.name(), "coalesce" | "greatest" | "least" | "nullif") =>
+            if matches!(
+                func.name(),
+                "coalesce" | "greatest" | "least" | "nullif" | "make_array"
+            ) =>
         {
             let args = alike(args, schema, func.name(), comparison::unify)?;
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
         }
-        Expr::ScalarFunction(ScalarFunction { func, args }) => {
-            let own = PgFunction::of(&func).filter(|own| own.settled_type().is_none());
-            let Some(own) = own else {
-                return Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })));
-            };
+        Expr::ScalarFunction(ScalarFunction { func, args })
+            if func.name() == "pg_typeof" && args.len() == 1 =>
+        {
+            Ok(match named_type::shown(&args[0], schema) {
+                Some(name) => Transformed::yes(named_type::typeof_call(args, &name)),
+                None => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
+            })
+        }
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) => {
+            if func.name().contains("json") {
+                args = args.into_iter().map(|arg| named_type::as_json_part(arg, schema)).collect();
+            }
             let types: Option<Vec<DataType>> =
                 args.iter().map(|arg| known_type(arg, schema)).collect();
-            match types {
-                Some(types) => own.settled(args, &types).map(Transformed::yes),
-                None => Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args }))),
+            if let Some(types) = &types {
+                overloads::of_function(func.name(), &args, types)?;
             }
+            let own = PgFunction::of(&func).filter(|own| own.settled_type().is_none());
+            if let Some((own, types)) = own.zip(types) {
+                return own.settled(args, &types).map(Transformed::yes);
+            }
+            let call = Expr::ScalarFunction(ScalarFunction { func, args });
+            result_types::typed(call, schema).map(Transformed::yes)
         }
         Expr::AggregateFunction(mut call) => {
             let params = &mut call.params;
-            let args = std::mem::take(&mut params.args);
+            let mut args = std::mem::take(&mut params.args);
+            if call.func.name() == "array_agg" {
+                args = args.into_iter().map(|arg| named_type::as_json_part(arg, schema)).collect();
+            }
             params.args = aggregates::arguments(call.func.name(), params.distinct, args, schema)?;
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
@@ -144,6 +162,12 @@ fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             let params = &mut call.params;
             let args = std::mem::take(&mut params.args);
             params.args = aggregates::arguments(&name, params.distinct, args, schema)?;
+            let key = |expr: &mut Expr| {
+                let data_type = known_type(expr, schema);
+                *expr = data_type.map_or(expr.clone(), |of| comparison::key(expr.clone(), &of));
+            };
+            params.partition_by.iter_mut().for_each(key);
+            params.order_by.iter_mut().for_each(|sort| key(&mut sort.expr));
             Ok(Transformed::yes(Expr::WindowFunction(call)))
         }
         other => Ok(Transformed::no(other)),
@@ -162,6 +186,12 @@ fn alike(values: Vec<Expr>, schema: &DFSchema, op: &str, rule: Rule) -> Outcome<
     }
 }
 
+/// Values that can be compared with each other.
+fn compared(values: Vec<Expr>, schema: &DFSchema, op: &str) -> Outcome<Vec<Expr>> {
+    let values = values.into_iter().map(named_type::unmarked).collect();
+    alike(values, schema, op, comparison::comparable)
+}
+
 /// CASE: the results have one type, and so have the values that are compared.
 fn choices(case: Case, schema: &DFSchema) -> Outcome<Case> {
     let Case { mut expr, when_then_expr, else_expr } = case;
@@ -169,7 +199,7 @@ fn choices(case: Case, schema: &DFSchema) -> Outcome<Case> {
         when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
     if let Some(value) = expr.take() {
         whens.insert(0, *value);
-        whens = alike(whens, schema, "=", comparison::comparable)?;
+        whens = compared(whens, schema, "=")?;
         expr = Some(Box::new(whens.remove(0)));
     }
     let has_else = else_expr.is_some();
@@ -181,41 +211,12 @@ fn choices(case: Case, schema: &DFSchema) -> Outcome<Case> {
     Ok(Case { expr, when_then_expr, else_expr })
 }
 
-/// Floats in groups, and in columns that are told apart, have one zero and one NaN.
-fn grouped(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
+/// Nodes that compare values by themselves.
+fn compares(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
     match plan {
-        LogicalPlan::Aggregate(mut aggregate) => {
-            let schema = Arc::clone(aggregate.input.schema());
-            let is_plain = |expr: &Expr| !matches!(expr, Expr::GroupingSet(_));
-            let mut is_changed = false;
-            if aggregate.group_expr.iter().all(is_plain) {
-                for expr in &mut aggregate.group_expr {
-                    let data_type = expr.get_type(schema.as_ref())?;
-                    if group(&data_type) == Group::Interval {
-                        let instead = "group by extract(epoch from x)";
-                        return Err(super::failure::refused("GROUP BY of an interval", instead));
-                    }
-                    if group(&data_type).is_float() {
-                        is_changed = true;
-                        *expr = named_key(expr.clone(), &data_type);
-                    }
-                }
-            }
-            let plan = LogicalPlan::Aggregate(aggregate);
-            Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
-        }
-        LogicalPlan::Distinct(Distinct::All(input)) if has_floats(input.schema()) => {
-            let keys: Vec<Expr> = columns(input.schema())
-                .map(|(relation, name, data_type)| {
-                    let column = Expr::Column(Column::new(relation.clone(), name.clone()));
-                    match group(&data_type).is_float() {
-                        true => named_key(column, &data_type),
-                        false => column,
-                    }
-                })
-                .collect();
-            let input = LogicalPlanBuilder::from(input).project(keys)?.build()?;
-            Ok(Transformed::yes(LogicalPlan::Distinct(Distinct::All(Arc::new(input)))))
+        LogicalPlan::Aggregate(aggregate) => groups::keyed(aggregate),
+        LogicalPlan::Distinct(Distinct::All(input)) if groups::have_keys(input.schema()) => {
+            groups::distinct(input)
         }
         LogicalPlan::Join(mut join) if !join.on.is_empty() => {
             let left = join.left.schema();
@@ -239,24 +240,4 @@ fn grouped(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
         LogicalPlan::Union(union) => unions::alike(union),
         other => Ok(Transformed::no(other)),
     }
-}
-
-fn columns(schema: &DFSchema) -> impl Iterator<Item = (Option<TableReference>, String, DataType)> {
-    schema.iter().map(|(relation, field)| {
-        (relation.cloned(), field.name().clone(), field.data_type().clone())
-    })
-}
-
-fn has_floats(schema: &DFSchema) -> bool {
-    schema
-        .fields()
-        .iter()
-        .any(|field| matches!(group(field.data_type()), Group::Float | Group::Double))
-}
-
-/// The key of a float under the float's own name.
-fn named_key(expr: Expr, data_type: &DataType) -> Expr {
-    let (relation, name) = expr.qualified_name();
-    let inner = expr.unalias();
-    comparison::key(inner, data_type).alias_qualified(relation, name)
 }

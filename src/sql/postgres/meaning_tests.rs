@@ -140,10 +140,14 @@ fn told_apart(parsed: &mut Parsed) {
         return;
     }
     for (at, item) in select.projection.iter_mut().enumerate() {
-        if let SelectItem::UnnamedExpr(expr) = item {
-            let alias = Ident::new(format!("c{at}"));
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
-        }
+        let name = crate::column_names::name_of(item);
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
+        let number = Ident::new(format!("c{at}"));
+        let alias =
+            name.map_or(number.clone(), |name| Ident::with_quote('"', format!("{name} {number}")));
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
     }
 }
 
@@ -157,6 +161,7 @@ async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<String>, SqlErr
     told_apart(&mut parsed);
     let state = context.state();
     let plan = state.statement_to_plan(*parsed).await.map_err(of)?;
+    let plan = super::narrowed(plan).map_err(of)?;
     let analyzed = state
         .analyzer()
         .execute_and_check(plan.clone(), &state.config_options().clone(), |_, _| {})

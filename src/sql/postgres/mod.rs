@@ -20,18 +20,26 @@ mod comparison;
 mod dialect;
 mod exact_total;
 mod failure;
+mod float_totals;
 mod function;
 mod functions;
+mod groups;
 mod guards;
+mod integer_literals;
 mod interval_text;
 mod last_made;
 mod meaning_rule;
 #[cfg(test)]
 mod meaning_tests;
+mod named_type;
 mod null_logic;
 mod numeric;
 mod operators;
+mod overloads;
+mod own_scale;
 mod power;
+mod result_types;
+mod row_numbers;
 mod settled_call;
 mod spelling;
 mod subqueries;
@@ -55,6 +63,7 @@ use datafusion::logical_expr::AggregateUDF;
 use datafusion::optimizer::Analyzer;
 
 pub use dialect::PostgresDialect;
+pub(super) use integer_literals::narrowed;
 pub(super) use spelling::respelt;
 
 /// Makes the engine's state one that means what `PostgreSQL` means.
@@ -69,6 +78,7 @@ pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
         aggregates.retain(|known| known.name() != own.name());
         aggregates.push(Arc::new(own));
     }
+    let windows = SessionStateDefaults::default_window_functions();
     let mut scalars = SessionStateDefaults::default_scalar_functions();
     for own in functions::all() {
         scalars.retain(|known| known.name() != own.name());
@@ -79,6 +89,7 @@ pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_type_planner(Arc::new(type_planner::PgTypes))
         .with_analyzer_rules(rules)
         .with_aggregate_functions(aggregates)
+        .with_window_functions(row_numbers::typed(windows))
         .with_scalar_functions(scalars)
 }
 

@@ -1,8 +1,7 @@
 //! Numbers of `PostgreSQL`'s type `numeric`: an integer of up to 76 digits and a scale.
 //!
-//! Columns of a fixed scale are `Decimal128`. Values whose scale differs by row are `Decimal256` of
-//! one of two scales, which only tell how many zeros are shown: [`QUOTIENT`] at least as many
-//! digits as a division gives, [`NATURAL`] none that are superfluous.
+//! Columns of a fixed scale are `Decimal128`. Those whose scale differs by row are `Decimal256`,
+//! and each value has its scale beside it ([`own_scale`]).
 
 use std::cmp::Ordering;
 
@@ -12,14 +11,8 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type};
 use datafusion::arrow::datatypes::{Int64Type, UInt64Type, i256};
 
 use super::failure::{Outcome, division_by_zero, invalid_text, out_of_range};
+use super::own_scale::{self, OWN_SCALES, SCALE_MAX};
 use crate::value_text;
-
-/// The scale of quotients and averages.
-pub(crate) const QUOTIENT_SCALE: i8 = 36;
-/// The scale of numbers that show no superfluous zeros.
-pub(crate) const NATURAL_SCALE: i8 = 37;
-pub(super) const QUOTIENT: DataType = DataType::Decimal256(76, QUOTIENT_SCALE);
-pub(super) const NATURAL: DataType = DataType::Decimal256(76, NATURAL_SCALE);
 
 /// The digits that a quotient has at least.
 const SIGNIFICANT_DIGITS: i32 = 16;
@@ -113,12 +106,14 @@ impl Numeric {
         let left = self.trimmed(0);
         let right = other.trimmed(0);
         let units = left.units.checked_mul(right.units).ok_or_else(overflow)?;
-        Ok(Numeric { units, scale: left.scale + right.scale })
+        let product = Numeric { units, scale: left.scale + right.scale };
+        let scale = (self.scale + other.scale).min(SCALE_MAX).max(product.scale);
+        Ok(product.rescaled(scale).unwrap_or(product))
     }
 
     /// The quotient with `PostgreSQL`'s number of digits.
     pub(super) fn over(self, other: Numeric) -> Outcome<Numeric> {
-        let scale = self.quotient_scale(other).min(i32::from(QUOTIENT_SCALE));
+        let scale = self.quotient_scale(other).min(SCALE_MAX);
         self.over_with_scale(other, scale)
     }
 
@@ -176,26 +171,6 @@ impl Numeric {
             self.scale -= 1;
         }
         self
-    }
-
-    /// How a value of a column of `scale` is shown.
-    pub(super) fn shown(self) -> Numeric {
-        match i8::try_from(self.scale) {
-            Ok(NATURAL_SCALE) => self.trimmed(0),
-            Ok(QUOTIENT_SCALE) => {
-                let least = if self.is_zero() {
-                    SIGNIFICANT_DIGITS + GROUP
-                } else {
-                    // Equal numbers begin with equal digits, and get one group more.
-                    let (weight, _) = self.first_group();
-                    let is_power =
-                        Some(self.units.wrapping_abs()) == power(self.scale + weight * GROUP);
-                    SIGNIFICANT_DIGITS - (weight - i32::from(is_power)) * GROUP
-                };
-                self.trimmed(least.max(0))
-            }
-            _ => self,
-        }
     }
 
     /// The double that is nearest.
@@ -265,7 +240,10 @@ fn parse(text: &str) -> Option<Outcome<Numeric>> {
 /// The scale of the numbers in a column of this type.
 pub(super) fn scale_of(data_type: &DataType) -> i32 {
     match data_type {
-        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => i32::from(*scale),
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => i32::from(*scale),
         _ => 0,
     }
 }
@@ -276,6 +254,7 @@ pub(super) enum Numerics {
     UInt(datafusion::arrow::array::UInt64Array),
     Decimal(datafusion::arrow::array::Decimal128Array),
     Wide(datafusion::arrow::array::Decimal256Array),
+    OwnScales(datafusion::arrow::array::Decimal256Array),
 }
 
 impl Numerics {
@@ -283,8 +262,15 @@ impl Numerics {
         use datafusion::arrow::compute::cast;
         Ok(match array.data_type() {
             DataType::UInt64 => Numerics::UInt(array.as_primitive::<UInt64Type>().clone()),
+            DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+                let wide = cast(array, &DataType::Decimal128(*precision, *scale))?;
+                Numerics::Decimal(wide.as_primitive::<Decimal128Type>().clone())
+            }
             DataType::Decimal128(..) => {
                 Numerics::Decimal(array.as_primitive::<Decimal128Type>().clone())
+            }
+            data_type if *data_type == OWN_SCALES => {
+                Numerics::OwnScales(array.as_primitive::<Decimal256Type>().clone())
             }
             DataType::Decimal256(..) => {
                 Numerics::Wide(array.as_primitive::<Decimal256Type>().clone())
@@ -304,7 +290,13 @@ impl Numerics {
             Numerics::Decimal(values) if values.is_valid(row) => {
                 (i256::from_i128(values.value(row)), values.scale())
             }
-            Numerics::Wide(values) if values.is_valid(row) => (values.value(row), values.scale()),
+            Numerics::Wide(values) if values.is_valid(row) => {
+                let number = Numeric { units: values.value(row), scale: values.scale().into() };
+                return Some(number.trimmed(0));
+            }
+            Numerics::OwnScales(values) if values.is_valid(row) => {
+                return Some(own_scale::decoded(values.value(row)));
+            }
             _ => return None,
         };
         Some(Numeric { units, scale: scale.into() })
@@ -324,6 +316,9 @@ pub(super) fn column(
     };
     let most = power(precision.into());
     let exact = |number: Numeric| {
+        if *data_type == OWN_SCALES {
+            return own_scale::encoded(number);
+        }
         let units = number.rescaled(scale)?.units;
         let fits = most.is_none_or(|most| units.checked_abs().is_some_and(|units| units < most));
         if fits { Ok(units) } else { Err(overflow()) }
@@ -365,18 +360,6 @@ mod tests {
             assert_eq!(found.text(), quotient, "{left} / {right}");
         }
         assert!(numeric("1").over(numeric("0.0")).is_err());
-    }
-
-    #[test]
-    fn shown_digits_follow_the_scale() {
-        let shown = |text: &str, scale: i8| {
-            let number = numeric(text).rescaled(scale.into()).expect("it fits");
-            number.shown().text()
-        };
-        assert_eq!(shown("2", QUOTIENT_SCALE), "2.0000000000000000");
-        assert_eq!(shown("20000", QUOTIENT_SCALE), "20000.000000000000");
-        assert_eq!(shown("2.50", NATURAL_SCALE), "2.5");
-        assert_eq!(shown("2.50", 2), "2.50");
     }
 
     #[test]

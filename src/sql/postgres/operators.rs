@@ -14,7 +14,7 @@ use super::arithmetic::{self, NumberOp};
 use super::failure::{Outcome, failure, no_operator};
 use super::function::{self, PgFunction};
 use super::type_name::{Group, INTERVAL, group, name};
-use super::{cast, comparison, power, text_input, time_arithmetic};
+use super::{cast, comparison, integer_literals, power, text_input, time_arithmetic};
 
 /// How deep operators of numbers and times may be nested.
 const OPERATORS_NESTED_MAX: usize = 100;
@@ -45,14 +45,7 @@ pub(super) fn binary(
     }
     let types = [left_type, right_type];
     match op {
-        Operator::Eq
-        | Operator::NotEq
-        | Operator::Lt
-        | Operator::LtEq
-        | Operator::Gt
-        | Operator::GtEq
-        | Operator::IsDistinctFrom
-        | Operator::IsNotDistinctFrom => {
+        op if is_comparison(op) => {
             let written = op.to_string();
             let sides = comparison::comparable(vec![left, right], &types, &written)?;
             let Ok([left, right]) = <[Expr; 2]>::try_from(sides) else {
@@ -63,6 +56,12 @@ pub(super) fn binary(
         Operator::StringConcat => concatenated(left, right, &types),
         _ => Ok(Meaning::Kept(left, right)),
     }
+}
+
+/// Whether `op` compares two values.
+pub(super) fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 fn plain(op: Operator, left: Expr, right: Expr) -> Expr {
@@ -212,6 +211,13 @@ impl ExprPlanner for PgOperators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>, DataFusionError> {
         let RawBinaryExpr { op, left, right } = expr;
+        let is_wide = operator(&op).is_none_or(is_comparison);
+        let narrowed = |side| match is_wide {
+            true => Ok(side),
+            false => integer_literals::operand(side, schema),
+        };
+        let left = narrowed(left)?;
+        let right = narrowed(right)?;
         if op == BinaryOperator::PGExp {
             return power::of(left, right, schema).map(PlannerResult::Planned);
         }

@@ -78,7 +78,7 @@ pub(super) fn writer(array: &ArrayRef, is_part: bool) -> Outcome<Write<'static>>
         Group::Numeric => {
             let values = Numerics::of(&array)?;
             Box::new(move |row, out| {
-                let text = values.get(row).map(Numeric::shown).map(Numeric::text);
+                let text = values.get(row).map(Numeric::text);
                 out.put_slice(text.unwrap_or_default().as_bytes());
             })
         }

@@ -38,10 +38,7 @@ pub(super) fn of(op: NumberOp, left: Expr, right: Expr, groups: (Group, Group)) 
     let (returns, kernel, is_swapped): (DataType, Kernel, bool) = match (op, groups.0, groups.1) {
         (Plus, Date, Int(2 | 4)) => (DataType::Date32, date_plus_days, false),
         (Plus, Int(2 | 4), Date) => (DataType::Date32, date_plus_days, true),
-        // An integer literal is an Int64 here.
-        (Plus, Date, Int(_)) => (DataType::Date32, date_plus_days, false),
-        (Plus, Int(_), Date) => (DataType::Date32, date_plus_days, true),
-        (Minus, Date, Int(_)) => (DataType::Date32, date_minus_days, false),
+        (Minus, Date, Int(2 | 4)) => (DataType::Date32, date_minus_days, false),
         (Minus, Date, Date) => (DataType::Int32, days_between, false),
         (Plus, Date, Time) => (TIMESTAMP, date_plus_time, false),
         (Plus, Time, Date) => (TIMESTAMP, date_plus_time, true),

@@ -8,7 +8,8 @@ use super::calendar::{CalendarSpan, DAY, HOUR, SECOND, civil, days_of, month_len
 use super::cast::text_of;
 use super::failure::{Outcome, beyond_calendar, failure};
 use super::last_made::LastMade;
-use super::numeric::{self, NATURAL, Numeric};
+use super::numeric::{self, Numeric};
+use super::own_scale::OWN_SCALES;
 use super::time_arithmetic::{moments, span, spans, times};
 use super::type_name::{Group, group, name};
 
@@ -83,10 +84,10 @@ pub(super) fn extract_type(
     literals: &[Option<&ScalarValue>],
 ) -> Outcome<DataType> {
     let unit = literals.first().copied().flatten().and_then(text_of);
-    let Some(unit) = unit else { return Ok(NATURAL) };
+    let Some(unit) = unit else { return Ok(OWN_SCALES) };
     let unit = TimePart::named(unit)?;
     if unit == TimePart::Julian && group(&types[1]) != Group::Date {
-        return Ok(NATURAL);
+        return Ok(OWN_SCALES);
     }
     Ok(DataType::Decimal128(38, unit.scale(group(&types[1]))))
 }

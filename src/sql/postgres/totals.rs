@@ -20,7 +20,9 @@ use datafusion::scalar::ScalarValue;
 
 use super::exact_total::{DistinctValues, ExactTotal, Goal, GroupTotals, OneTotal, finished};
 use super::failure::{Outcome, failure};
-use super::numeric::{QUOTIENT, scale_of};
+use super::float_totals::{FloatFrame, Singles};
+use super::numeric::scale_of;
+use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group, name};
 
 /// `sum` or `avg`.
@@ -53,6 +55,22 @@ fn is_wide(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal256(..))
 }
 
+/// Whether values of this type are added up as doubles, and give a real.
+fn is_single(data_type: &DataType) -> bool {
+    *data_type == DataType::Float32
+}
+
+/// The field as one of doubles.
+fn doubled(field: &FieldRef) -> FieldRef {
+    Arc::new(field.as_ref().clone().with_data_type(DataType::Float64))
+}
+
+/// The arguments for the engine's aggregate of doubles.
+fn as_doubles<'a>(args: AccumulatorArgs<'a>, fields: &'a [FieldRef]) -> AccumulatorArgs<'a> {
+    let return_field = doubled(&args.return_field);
+    AccumulatorArgs { return_field, expr_fields: fields, ..args }
+}
+
 impl AggregateUDFImpl for ExactAggregate {
     fn name(&self) -> &str {
         match self.goal {
@@ -72,6 +90,7 @@ impl AggregateUDFImpl for ExactAggregate {
         };
         Ok(vec![match group(data_type) {
             Group::Int(_) | Group::Numeric => data_type.clone(),
+            Group::Float if self.goal == Goal::Sum => DataType::Float32,
             Group::Float | Group::Double => DataType::Float64,
             Group::Unknown => DataType::Int64,
             Group::Interval if self.goal == Goal::Sum => super::type_name::INTERVAL,
@@ -85,19 +104,26 @@ impl AggregateUDFImpl for ExactAggregate {
 
     fn return_type(&self, types: &[DataType]) -> Outcome<DataType> {
         let [data_type] = types else { return self.coerce_types(types).map(|_| DataType::Null) };
+        if *data_type == DataType::Float32 && self.goal == Goal::Sum {
+            return Ok(DataType::Float32);
+        }
         if !is_exact(data_type) {
             return self.usual().return_type(types);
         }
         Ok(match (self.goal, group(data_type)) {
-            (Goal::Average, _) => QUOTIENT,
+            (Goal::Average, _) => OWN_SCALES,
             (Goal::Sum, Group::Int(2 | 4)) => DataType::Int64,
-            (Goal::Sum, _) if is_wide(data_type) => data_type.clone(),
+            (Goal::Sum, _) if is_wide(data_type) => OWN_SCALES,
             (Goal::Sum, _) => DataType::Decimal128(38, scale_of(data_type) as i8),
         })
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Outcome<Box<dyn Accumulator>> {
         let data_type = args.expr_fields[0].data_type();
+        if is_single(data_type) {
+            let fields = [doubled(&args.expr_fields[0])];
+            return Ok(Box::new(Singles(self.usual().accumulator(as_doubles(args, &fields))?)));
+        }
         if !is_exact(data_type) {
             return self.usual().accumulator(args);
         }
@@ -110,14 +136,23 @@ impl AggregateUDFImpl for ExactAggregate {
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Outcome<Box<dyn Accumulator>> {
-        match is_exact(args.expr_fields[0].data_type()) {
-            true => self.accumulator(args),
-            false => self.usual().create_sliding_accumulator(args),
+        let data_type = args.expr_fields[0].data_type();
+        let returns = args.return_field.data_type();
+        match group(data_type) {
+            _ if is_exact(data_type) => self.accumulator(args),
+            of if of.is_float() => Ok(Box::new(FloatFrame::new(self.goal, returns.clone()))),
+            _ => self.usual().create_sliding_accumulator(args),
         }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Outcome<Vec<FieldRef>> {
         let data_type = args.input_fields[0].data_type();
+        if is_single(data_type) {
+            let fields = [doubled(&args.input_fields[0])];
+            let return_field = doubled(&args.return_field);
+            let args = StateFieldsArgs { input_fields: &fields, return_field, ..args };
+            return self.usual().state_fields(args);
+        }
         if !is_exact(data_type) {
             return self.usual().state_fields(args);
         }
@@ -140,10 +175,15 @@ impl AggregateUDFImpl for ExactAggregate {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        match is_exact(args.expr_fields[0].data_type()) {
-            true => !args.is_distinct,
-            false => self.usual().groups_accumulator_supported(args),
+        let data_type = args.expr_fields[0].data_type();
+        if is_exact(data_type) {
+            return !args.is_distinct;
         }
+        if !is_single(data_type) {
+            return self.usual().groups_accumulator_supported(args);
+        }
+        let fields = [doubled(&args.expr_fields[0])];
+        self.usual().groups_accumulator_supported(as_doubles(args, &fields))
     }
 
     fn create_groups_accumulator(
@@ -151,6 +191,11 @@ impl AggregateUDFImpl for ExactAggregate {
         args: AccumulatorArgs,
     ) -> Outcome<Box<dyn GroupsAccumulator>> {
         let data_type = args.expr_fields[0].data_type();
+        if is_single(data_type) {
+            let fields = [doubled(&args.expr_fields[0])];
+            let engine = self.usual().create_groups_accumulator(as_doubles(args, &fields))?;
+            return Ok(Box::new(Singles(engine)));
+        }
         if !is_exact(data_type) {
             return self.usual().create_groups_accumulator(args);
         }
@@ -267,11 +312,11 @@ impl<T: ExactTotal> Accumulator for Distinct<T> {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.held.0.capacity() * (size_of::<T>() + 8)
+        size_of_val(self) + self.held.0.capacity() * (2 * size_of::<T>() + 8)
     }
 
     fn state(&mut self) -> Outcome<Vec<ScalarValue>> {
-        let column = self.shape.column(self.held.0.iter().map(|value| Some(*value)));
+        let column = self.shape.column(self.held.0.values().map(|value| Some(*value)));
         let list = datafusion::common::utils::SingleRowListArrayBuilder::new(column);
         Ok(vec![list.build_list_scalar()])
     }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::sql::sqlparser::ast::{DataType as Ast, ExactNumberInfo, TimezoneInfo};
+use datafusion::sql::sqlparser::ast::{
+    CharacterLength, DataType as Ast, ExactNumberInfo, TimezoneInfo,
+};
 
 use super::failure::{Outcome, failure, refused};
-use super::numeric::NATURAL;
+use super::named_type;
+use super::own_scale::OWN_SCALES;
 use super::type_name::{INTERVAL, TIME, TIMESTAMP, timestamptz};
 
 /// The planner's hook for types.
@@ -16,8 +19,15 @@ pub(super) struct PgTypes;
 
 impl TypePlanner for PgTypes {
     fn plan_type_field(&self, sql_type: &Ast) -> Outcome<Option<FieldRef>> {
-        let field = |data_type| Arc::new(Field::new("", data_type, true));
-        Ok(planned(sql_type)?.map(field))
+        Ok(Some(match sql_type {
+            Ast::Text => named_type::field(named_type::TEXT, None),
+            Ast::JSON => named_type::field(named_type::JSON, None),
+            Ast::Varchar(length) | Ast::CharacterVarying(length) => varying(*length)?,
+            other => match planned(other)? {
+                Some(data_type) => Arc::new(Field::new("", data_type, true)),
+                None => return Ok(None),
+            },
+        }))
     }
 }
 
@@ -41,12 +51,22 @@ fn planned(sql_type: &Ast) -> Outcome<Option<DataType>> {
         }
         Ast::Interval { fields: None, precision: None } => INTERVAL,
         Ast::Numeric(info) | Ast::Decimal(info) | Ast::Dec(info) => numeric(*info)?,
-        Ast::Varchar(None) | Ast::CharacterVarying(None) | Ast::Text => DataType::Utf8,
         Ast::Char(_) | Ast::Character(_) => {
             return Err(refused("char(n), which pads with blanks,", "write varchar(n) or text"));
         }
         _ => return Ok(None),
     }))
+}
+
+fn varying(length: Option<CharacterLength>) -> Outcome<FieldRef> {
+    let length = match length {
+        None | Some(CharacterLength::Max) => None,
+        Some(CharacterLength::IntegerLength { length: 0, .. }) => {
+            return Err(failure("22023", "length for type varchar must be at least 1"));
+        }
+        Some(CharacterLength::IntegerLength { length, .. }) => Some(length),
+    };
+    Ok(named_type::field(named_type::VARCHAR, length))
 }
 
 fn microseconds(precision: Option<u64>) -> Outcome<()> {
@@ -58,7 +78,7 @@ fn microseconds(precision: Option<u64>) -> Outcome<()> {
 
 fn numeric(info: ExactNumberInfo) -> Outcome<DataType> {
     let (precision, scale) = match info {
-        ExactNumberInfo::None => return Ok(NATURAL),
+        ExactNumberInfo::None => return Ok(OWN_SCALES),
         ExactNumberInfo::Precision(precision) => (precision, 0),
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (precision, scale),
     };

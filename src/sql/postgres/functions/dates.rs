@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<PgFunction> {
             part_args,
             |_, _| Ok(DataType::Float64),
             |args, to| {
-                let parts = time_parts::extract(args, &super::super::numeric::NATURAL)?;
+                let parts = time_parts::extract(args, &super::super::own_scale::OWN_SCALES)?;
                 super::super::cast::column(&parts, to)
             },
         ),

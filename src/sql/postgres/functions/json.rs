@@ -11,8 +11,9 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::failure::{Outcome, failure};
 use super::super::function::PgFunction;
+use super::super::named_type::{self, JSON_PART};
 use super::super::text_output;
-use super::super::type_name::{Group, group};
+use super::super::type_name::{Group, element, group};
 use super::{as_given, unknown};
 
 /// Writes the JSON of a row that has a value.
@@ -26,18 +27,27 @@ pub(super) fn all() -> Vec<PgFunction> {
         [_] => Ok(types.to_vec()),
         _ => Err(unknown("to_json", types)),
     };
-    vec![
-        PgFunction::named("to_json", one, text, |args, _| shown(&args[0])),
-        PgFunction::named("to_jsonb", one, text, |args, _| shown(&args[0])),
-        PgFunction::named("row_to_json", one, text, |args, _| shown(&args[0])),
-        PgFunction::named("array_to_json", one, text, |args, _| shown(&args[0])),
+    [
+        PgFunction::named("to_json", one, text, |args, _| shown(&args[0], ",")),
+        PgFunction::named("row_to_json", one, text, |args, _| shown(&args[0], ",")),
+        PgFunction::named("array_to_json", one, text, |args, _| shown(&args[0], ",")),
+        PgFunction::named("pg_json_of_all", one, text, |args, _| {
+            let is_nested = element(args[0].data_type()).is_some_and(|of| of.is_nested());
+            shown(&args[0], if is_nested { ", \n " } else { ", " })
+        }),
         PgFunction::named("json_build_array", as_given, text, |args, _| built_lists(args)),
         PgFunction::named("json_build_object", as_given, text, |args, _| built_objects(args)),
     ]
+    .map(|function| function.giving(named_type::JSON))
+    .into()
 }
 
-fn shown(array: &ArrayRef) -> Outcome<ArrayRef> {
-    let write = writer(array)?;
+/// Values as JSON; `between` stands between the elements of a list.
+fn shown(array: &ArrayRef, between: &'static str) -> Outcome<ArrayRef> {
+    let write = match group(array.data_type()) {
+        Group::List => list_writer(array, between)?,
+        _ => writer(array)?,
+    };
     let rows = (0..array.len()).map(|row| {
         (!text_output::is_absent(array, row)).then(|| {
             let mut text = String::new();
@@ -73,7 +83,7 @@ fn quoted(text: &str, out: &mut String) {
 fn writer(array: &ArrayRef) -> Outcome<Write> {
     let of = group(array.data_type());
     if of == Group::List {
-        return list_writer(array);
+        return list_writer(array, ",");
     }
     if let DataType::Struct(fields) = array.data_type() {
         let columns = array.as_struct().columns().to_vec();
@@ -92,12 +102,14 @@ fn writer(array: &ArrayRef) -> Outcome<Write> {
             out.push('}');
         }));
     }
+    let is_json = *array.data_type() == JSON_PART;
     let write = text_output::writer(array, of != Group::Bool)?;
     Ok(Box::new(move |row, out| {
         let mut room = BytesMut::new();
         write(row, &mut room);
         let text = String::from_utf8_lossy(&room);
         match of {
+            _ if is_json => out.push_str(&text),
             Group::Bool | Group::Int(_) | Group::Numeric => out.push_str(&text),
             Group::Float | Group::Double if !text.ends_with(['N', 'y']) => out.push_str(&text),
             Group::Timestamp => quoted(&text.replacen(' ', "T", 1), out),
@@ -114,7 +126,7 @@ fn value(array: &ArrayRef, write: &Write, row: usize, out: &mut String) {
     }
 }
 
-fn list_writer(array: &ArrayRef) -> Outcome<Write> {
+fn list_writer(array: &ArrayRef, between: &'static str) -> Outcome<Write> {
     let lists = match array.data_type() {
         DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
             cast(array, &DataType::List(Arc::clone(field)))?
@@ -130,7 +142,7 @@ fn list_writer(array: &ArrayRef) -> Outcome<Write> {
         out.push('[');
         for at in start..end {
             if at > start {
-                out.push_str(", ");
+                out.push_str(between);
             }
             value(&values, &write, at as usize, out);
         }

@@ -10,7 +10,8 @@ use datafusion::scalar::ScalarValue;
 use super::super::arithmetic::{as_doubles, modulo, modulo_type, of_scalar};
 use super::super::failure::{Outcome, failure, out_of_range, refused};
 use super::super::function::PgFunction;
-use super::super::numeric::{self, NATURAL, Numeric, Numerics};
+use super::super::numeric::{self, Numeric, Numerics};
+use super::super::own_scale::OWN_SCALES;
 use super::super::type_name::{Group, group, name};
 use super::super::{cast as pg_cast, power, time_arithmetic};
 use super::unknown;
@@ -20,9 +21,17 @@ pub(super) fn all() -> Vec<PgFunction> {
         power::function(),
         power::function().called("pow"),
         PgFunction::named("pg_negative", one_number_or_span, same, negatives),
+        PgFunction::named(
+            "pg_own_scale",
+            super::as_given,
+            |_, _| Ok(OWN_SCALES),
+            |args, to| pg_cast::column(&args[0], to),
+        ),
         PgFunction::named("pg_unconstrained", super::as_given, unconstrained, |args, to| {
             pg_cast::column(&args[0], to)
         }),
+        PgFunction::named("pg_positive", one_number, same, |args, _| Ok(Arc::clone(&args[0]))),
+        PgFunction::named("abs", one_number, same, absolutes),
         PgFunction::named("pg_bit_not", one_integer, same, bit_nots),
         PgFunction::named("round", rounded_args, rounded_type, |args, to| {
             rounded(args, to, Rounding::Nearest)
@@ -110,7 +119,7 @@ fn same(types: &[DataType], _: &[Option<&ScalarValue>]) -> Outcome<DataType> {
 }
 
 fn unconstrained(types: &[DataType], _: &[Option<&ScalarValue>]) -> Outcome<DataType> {
-    Ok(types.first().map_or(NATURAL, pg_cast::unconstrained))
+    Ok(types.first().map_or(OWN_SCALES, pg_cast::unconstrained))
 }
 
 /// Unsigned numbers as the signed ones that hold them.
@@ -134,6 +143,42 @@ fn one_number_or_span(types: &[DataType]) -> Outcome<Vec<DataType>> {
     }
 }
 
+fn one_number(types: &[DataType]) -> Outcome<Vec<DataType>> {
+    match types {
+        [one] if group(one) != Group::Interval => {
+            one_number_or_span(types).map_err(|_| unknown("of a number", types))
+        }
+        _ => Err(unknown("of a number", types)),
+    }
+}
+
+fn absolutes(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
+    if group(to) == Group::Numeric {
+        let numbers = Numerics::of(&args[0])?;
+        let absolute = |number: Numeric| match number.units.is_negative() {
+            true => number.negated(),
+            false => Ok(number),
+        };
+        let rows = (0..args[0].len()).map(|row| numbers.get(row).map(absolute).transpose());
+        return numeric::column(rows, to);
+    }
+    let negated = || negatives(args, to);
+    if group(to).is_float() {
+        return each_double(&as_doubles(&args[0])?, |x| Ok(x.abs()))
+            .and_then(|done| Ok(cast(&done, to)?));
+    }
+    let is_negative = cast(&args[0], &DataType::Int64)?;
+    let is_negative = is_negative.as_primitive::<Int64Type>().iter();
+    let is_negative = is_negative.map(|value| value.map(|value| value < 0));
+    let is_negative: datafusion::arrow::array::BooleanArray = is_negative.collect();
+    let chosen = datafusion::arrow::compute::kernels::zip::zip;
+    if is_negative.true_count() == 0 {
+        return Ok(Arc::clone(&args[0]));
+    }
+    // Those that are not negative do not fail: only the least integer has no counterpart.
+    Ok(chosen(&is_negative, &negated()?, &args[0])?)
+}
+
 fn negatives(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
     if group(to) == Group::Interval {
         let spans = time_arithmetic::spans(&args[0])?;
@@ -142,6 +187,11 @@ fn negatives(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
         let rows =
             rows.collect::<Outcome<datafusion::arrow::array::IntervalMonthDayNanoArray>>()?;
         return Ok(Arc::new(rows));
+    }
+    if *to == OWN_SCALES {
+        let numbers = Numerics::of(&args[0])?;
+        let rows = (0..args[0].len()).map(|row| numbers.get(row).map(Numeric::negated).transpose());
+        return numeric::column(rows, to);
     }
     datafusion::arrow::compute::kernels::numeric::neg(&args[0]).map_err(|_| out_of_range(&name(to)))
 }
@@ -227,7 +277,7 @@ fn rounded_type(types: &[DataType], literals: &[Option<&ScalarValue>]) -> Outcom
     Ok(match digits {
         Some(digits) if digits < 0 => DataType::Decimal128(38, 0),
         Some(digits) if digits <= 38 => DataType::Decimal128(38, digits),
-        _ => NATURAL,
+        _ => OWN_SCALES,
     })
 }
 

@@ -12,7 +12,8 @@ use super::super::calendar::DAY;
 use super::super::failure::{Outcome, failure};
 use super::super::function::PgFunction;
 use super::super::last_made::LastMade;
-use super::super::numeric::{self, NATURAL, Numeric, Numerics};
+use super::super::numeric::{self, Numeric, Numerics};
+use super::super::own_scale::OWN_SCALES;
 use super::super::time_arithmetic::{moments, span, spans};
 use super::super::type_name::{Group, group, timestamptz};
 use super::number_patterns::template;
@@ -30,7 +31,7 @@ pub(super) fn all() -> Vec<PgFunction> {
 }
 
 fn number_type(_: &[DataType], _: &[Option<&ScalarValue>]) -> Outcome<DataType> {
-    Ok(NATURAL)
+    Ok(OWN_SCALES)
 }
 
 fn char_args(types: &[DataType]) -> Outcome<Vec<DataType>> {
@@ -90,9 +91,7 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
         _ => {
             let values = Numerics::of(&args[0])?;
             Box::new(move |row, pattern| match values.get(row) {
-                Some(number) => {
-                    number_patterns::written(number.shown(), templates.of(pattern, template)?)
-                }
+                Some(number) => number_patterns::written(number, templates.of(pattern, template)?),
                 None => Ok(String::new()),
             })
         }

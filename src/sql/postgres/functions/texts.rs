@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<PgFunction> {
         Ok::<_, datafusion::error::DataFusionError>(DataType::Utf8)
     };
     vec![
+        PgFunction::named("pg_nameless", texts_only, text, |args, _| Ok(Arc::clone(&args[0]))),
         PgFunction::named("md5", one_text_or_bytes, text, md5_sums),
         PgFunction::named("length", one_text_or_bytes, integer, lengths),
         PgFunction::named("octet_length", one_text_or_bytes, integer, octets),

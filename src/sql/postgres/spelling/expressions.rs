@@ -19,6 +19,7 @@ pub(super) fn respelt(expr: &mut Expr) -> Written {
         Expr::UnaryOp { op, expr: inner } => {
             let name = match op {
                 UnaryOperator::Minus if !is_number(inner) => "pg_negative",
+                UnaryOperator::Plus => "pg_positive",
                 UnaryOperator::PGAbs => "abs",
                 UnaryOperator::PGSquareRoot => "sqrt",
                 UnaryOperator::PGCubeRoot => "cbrt",

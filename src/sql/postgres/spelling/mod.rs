@@ -9,15 +9,17 @@ mod rows_limit;
 mod series;
 mod set_operations;
 mod similar_to;
+mod values;
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, Select, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    ObjectName, Query, Select, SelectItem, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::SqlError;
+use crate::column_names::{self, NAMELESS};
 
 type Written = Result<(), SqlError>;
 
@@ -26,13 +28,17 @@ type Written = Result<(), SqlError>;
 /// # Errors
 /// When a part of it has no spelling with the same meaning.
 pub(crate) fn respelt(statement: &mut Statement) -> Written {
-    match statement.visit(&mut Respeller) {
+    match statement.visit(&mut Respeller::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Respeller;
+#[derive(Default)]
+struct Respeller {
+    /// The names of the columns of the selects around, as they were written.
+    names: Vec<Vec<Option<String>>>,
+}
 
 fn flow(written: Written) -> ControlFlow<SqlError> {
     match written {
@@ -45,12 +51,28 @@ impl VisitorMut for Respeller {
     type Break = SqlError;
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        values::of_one_type(query);
         let limited = rows_limit::fetch_first(query).and_then(|()| rows_limit::unquoted(query));
         flow(limited.and_then(|()| set_operations::all(query)))
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        self.names.push(select.projection.iter().map(column_names::name_of).collect());
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         series::in_projection(select);
+        let names = self.names.pop().unwrap_or_default();
+        for (item, name) in select.projection.iter_mut().zip(names) {
+            // What is spelt otherwise keeps the name that its own spelling has.
+            if let (SelectItem::UnnamedExpr(expr), Some(name)) = (&mut *item, name)
+                && column_names::of_expr(expr).as_deref().unwrap_or(NAMELESS) != name
+            {
+                let alias = Ident::with_quote('"', name);
+                *item = SelectItem::ExprWithAlias { expr: taken(expr), alias };
+            }
+        }
         ControlFlow::Continue(())
     }
 
@@ -62,7 +84,7 @@ impl VisitorMut for Respeller {
         flow(quantified::memberships(expr).and_then(|()| similar_to::patterns(expr)).and_then(
             |()| {
                 numbers::unconstrained(expr);
-                json_agg::aggregates(expr);
+                json_agg::aggregates(expr)?;
                 calls::renamed(expr)?;
                 expressions::respelt(expr)
             },

@@ -1,6 +1,6 @@
-//! `x::numeric`, which keeps the digits that x has, and `x::varchar(n)`, which cuts.
+//! `x::numeric`, which keeps the digits that x has.
 
-use datafusion::sql::sqlparser::ast::{CharacterLength, DataType, ExactNumberInfo, Expr, Value};
+use datafusion::sql::sqlparser::ast::{DataType, ExactNumberInfo, Expr, Value};
 
 use super::{call, literal_text, taken};
 
@@ -19,13 +19,6 @@ pub(super) fn unconstrained(expr: &mut Expr) {
                 return;
             }
             *expr = call("pg_unconstrained", vec![taken(inner)]);
-        }
-        DataType::Varchar(Some(length)) | DataType::CharacterVarying(Some(length)) => {
-            let CharacterLength::IntegerLength { length, .. } = length else { return };
-            let digits = Value::Number(length.to_string(), false);
-            *data_type = DataType::Text;
-            let text = taken(expr);
-            *expr = call("left", vec![text, Expr::Value(digits.into())]);
         }
         _ => {}
     }
