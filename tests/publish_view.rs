@@ -208,21 +208,30 @@ fn a_reader_waits_for_its_write() {
 #[test]
 fn a_spine_of_view_batches_holds_the_same_rows() {
     use differential_dataflow::operators::arrange::arrangement::arrange_core;
+    use differential_dataflow::trace::cursor::cursor_list;
+    use differential_dataflow::trace::implementations::ContainerChunker;
+    use differential_dataflow::trace::implementations::merge_batcher::{
+        MergeBatcher, vec::VecMerger,
+    };
     use differential_dataflow::trace::implementations::spine_fueled::Spine;
-    use differential_dataflow::trace::implementations::{ContainerChunker, ValBatcher};
     use differential_dataflow::trace::{Cursor, TraceReader};
-    use diptych::serving::{ViewBuilder, ViewUpdate};
+    use diptych::serving::{SharedUpdates, ViewBuilder, ViewUpdate};
     use timely::dataflow::channels::pact::Pipeline;
+    use timely::progress::Antichain;
 
     type Chunker = ContainerChunker<Vec<ViewUpdate>>;
-    type Batcher = ValBatcher<Vec<u8>, Vec<u8>, u64, isize>;
+    type Rows = VecMerger<(Vec<u8>, Vec<u8>), u64, isize>;
+    type Batcher = MergeBatcher<Chunker, Rows, ViewBuilder>;
     timely::execute_directly(|worker| {
         let mut input = InputSession::<u64, String, isize>::new();
         let (mut trace, probe) = worker.dataflow(|scope| {
             let words = input.to_collection(scope);
             let rows = words.map(|word: String| (row::encode(&word), vec![7]));
-            let arranged = arrange_core::<_, _, Chunker, Batcher, ViewBuilder, Spine<ViewBatch>>(
-                rows.inner, Pipeline, "Rows",
+            let arranged = arrange_core::<_, _, Batcher, Spine<SharedUpdates>>(
+                rows.inner,
+                Pipeline,
+                "Rows",
+                Batcher::new,
             );
             let probe = ProbeHandle::new();
             timely::dataflow::operators::Probe::probe_with(arranged.stream, &probe);
@@ -236,7 +245,8 @@ fn a_spine_of_view_batches_holds_the_same_rows() {
             input.flush();
             worker.step_while(|| probe.less_than(&(epoch + 1)));
         }
-        let (mut cursor, storage) = trace.cursor();
+        let batches = trace.batches_through(Antichain::new().borrow()).unwrap();
+        let (mut cursor, storage) = cursor_list(batches);
         let all = cursor.to_vec(&storage, <[u8]>::to_vec, <[u8]>::to_vec);
         let found: BTreeMap<String, i64> = all
             .into_iter()

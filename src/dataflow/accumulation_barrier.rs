@@ -28,6 +28,7 @@ use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
 use super::combiner::{Combiner, KeyPartial, PartialTable, combine, route};
 use super::linear_operators::Front;
+use super::message_epoch::{epoch_of, retained};
 use super::out_of_range_errors::Refusals;
 use super::record_batch_pass::Pass;
 use super::report_state_size::LoggedSize;
@@ -209,8 +210,9 @@ fn own<'s, A: Accumulate>(
                 move |(input, frontier), output| {
                     let state = &mut *state.borrow_mut();
                     input.for_each(|capability, entries| {
-                        let slot = waiting.entry(*capability.time()).or_insert_with(|| Waiting {
-                            capability: capability.retain(0),
+                        let slot = waiting.entry(epoch_of(&capability));
+                        let slot = slot.or_insert_with(|| Waiting {
+                            capability: retained(&capability),
                             queue: Vec::new(),
                         });
                         state.waiting += entries.len();

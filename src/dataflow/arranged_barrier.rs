@@ -5,6 +5,7 @@
 //! trace. Compaction of the trace follows the input, or memory would grow with every epoch.
 
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::implementations::ValSpine;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use differential_dataflow::{AsCollection, ExchangeData};
@@ -128,7 +129,9 @@ where
             "accumulation {:?} dumped at {frontier}, but its trace is at {upper:?}",
             self.name,
         );
-        let (mut cursor, storage) = self.trace.cursor();
+        // No batch is cut where there is no bound.
+        let batches = self.trace.batches_through(Antichain::new().borrow());
+        let (mut cursor, storage) = cursor_list(batches.expect("a trace gives all its batches"));
         let mut rows = Vec::new();
         while let Some(key) = cursor.get_key(&storage) {
             while let Some(value) = cursor.get_val(&storage) {

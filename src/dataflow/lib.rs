@@ -64,6 +64,7 @@ mod graph;
 mod graph_algorithms;
 mod label_propagation;
 mod linear_operators;
+mod message_epoch;
 mod misuse_compile_errors;
 mod newest_event_time;
 mod ordered_rows;

@@ -24,6 +24,7 @@ use super::accumulation_barrier::Barrier;
 use super::accumulation_codec::Sink;
 use super::flush_before_exchange::flush_before_exchange;
 use super::linear_operators::Front;
+use super::message_epoch::epoch_of;
 use super::record_batch_pass::Pass;
 use super::retention::{Keep, Moment, believed};
 use diptych_base::error::Result;
@@ -198,7 +199,7 @@ impl Late {
         told.sink(Pipeline, &format!("Late: {name}"), move |(input, frontier)| {
             input.for_each(|capability, moments: &mut Vec<i64>| {
                 if let Some(greatest) = moments.iter().copied().max() {
-                    let told = waiting.entry(*capability.time()).or_insert(greatest);
+                    let told = waiting.entry(epoch_of(&capability)).or_insert(greatest);
                     *told = greatest.max(*told);
                 }
             });

@@ -19,6 +19,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::combiner::PartialTable;
+use super::message_epoch::retained;
 use super::report_state_size::LoggedSize;
 use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
@@ -56,7 +57,7 @@ pub(super) fn by_epoch<'s, S: ByEpoch>(
             let mut held = LoggedSize::new(scope.worker(), info.global_id);
             move |(input, frontier), output| {
                 input.for_each(|capability, changes| {
-                    let capability = capability.retain(0);
+                    let capability = retained(&capability);
                     for (row, epoch, diff) in changes.drain(..) {
                         let slot = waiting.entry(epoch);
                         let (_, queue) =

@@ -33,6 +33,7 @@ use super::assign_expiry::Retention;
 use super::combiner::{Combiner, KeyPartial, route};
 use super::expiring_state::Kept;
 use super::linear_operators::Front;
+use super::message_epoch::{epoch_of, retained};
 use super::out_of_range_errors::Refusals;
 use super::record_batch_pass::Pass;
 use super::report_state_size::LoggedSize;
@@ -188,14 +189,14 @@ fn own<'s, A: Accumulate>(
             move |(input, frontier), (told, told_frontier), output| {
                 let state = &mut *state.borrow_mut();
                 input.for_each(|capability, entries| {
-                    let slot = waiting.entry(*capability.time());
-                    let slot = slot.or_insert_with(|| Waiting::new(capability.retain(0)));
+                    let slot = waiting.entry(epoch_of(&capability));
+                    let slot = slot.or_insert_with(|| Waiting::new(retained(&capability)));
                     state.waiting += entries.len();
                     slot.queue.push(std::mem::take(entries));
                 });
                 told.for_each(|capability, newest| {
-                    let slot = waiting.entry(*capability.time());
-                    let slot = slot.or_insert_with(|| Waiting::new(capability.retain(0)));
+                    let slot = waiting.entry(epoch_of(&capability));
+                    let slot = slot.or_insert_with(|| Waiting::new(retained(&capability)));
                     slot.newest.append(newest);
                 });
                 let frontiers = [frontier.frontier(), told_frontier.frontier()];

@@ -17,6 +17,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::builder::ByteCollection;
 use super::combiner::{PartialTable, route};
+use super::message_epoch::{epoch_of, retained};
 use super::newest_event_time::Told;
 use super::report_state_size::LoggedSize;
 use super::retention::Keep;
@@ -69,7 +70,7 @@ pub(super) fn age<'s>(
                     newest: None,
                 };
                 input.for_each(|capability, changes| {
-                    let capability = capability.retain(0);
+                    let capability = retained(&capability);
                     for (row, epoch, diff) in changes.drain(..) {
                         let slot = waiting
                             .entry(epoch)
@@ -78,8 +79,8 @@ pub(super) fn age<'s>(
                     }
                 });
                 told.for_each(|capability, newest| {
-                    let epoch = *capability.time();
-                    let slot = waiting.entry(epoch).or_insert_with(|| slot(capability.retain(0)));
+                    let epoch = epoch_of(&capability);
+                    let slot = waiting.entry(epoch).or_insert_with(|| slot(retained(&capability)));
                     slot.newest = slot.newest.max(newest.drain(..).max());
                 });
                 let frontiers = [frontier.frontier(), told_frontier.frontier()];

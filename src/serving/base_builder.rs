@@ -1,10 +1,10 @@
 //! Builder of a base (the batch `[0, boundary)`) from rows in order: batches are built as the rows
 //! are read, so no list of all rows is ever in memory.
 
-use differential_dataflow::trace::{Builder, Description};
-use timely::progress::Antichain;
+use differential_dataflow::trace::Builder;
 
-use super::view_batch::{ViewBatch, ViewBuilder, ViewUpdate};
+use super::shared_updates::{ViewBuilder, ViewUpdate};
+use super::view_batch::ViewBatch;
 use diptych_base::time::Epoch;
 
 /// Rows handed to the builder at once: few enough to stay in the processor's cache.
@@ -53,16 +53,16 @@ impl BaseBuilder {
     }
 
     fn flush(&mut self) {
-        let building = self.building.get_or_insert_with(|| ViewBuilder::with_capacity(0, 0, 0));
+        let building = self.building.get_or_insert_default();
         building.push(&mut self.chunk);
         self.chunk.clear();
     }
 
     fn end_run(&mut self) {
         self.flush();
-        let bound = Antichain::from_elem;
-        let description = Description::new(bound(0), bound(self.boundary), bound(0));
-        self.runs.extend(self.building.take().map(|building| building.done(description)));
+        if let Some(building) = self.building.take() {
+            self.runs.push(ViewBatch::new(0, self.boundary, building.done()));
+        }
     }
 
     /// Builds the batch from all rows added.

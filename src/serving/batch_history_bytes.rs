@@ -186,11 +186,10 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view_batch::{ViewBatch, ViewUpdate};
+    use super::super::shared_updates::ViewUpdate;
+    use super::super::view_batch::{BatchMerge, ViewBatch};
     use super::*;
-    use differential_dataflow::trace::{Batch, Merger};
     use proptest::prelude::*;
-    use timely::progress::Antichain;
 
     fn update(key: u8, value: u8, time: Epoch, diff: isize) -> ViewUpdate {
         ((vec![key; 4], vec![value; 8]), time, diff)
@@ -198,12 +197,10 @@ mod tests {
 
     fn compacted(batch: &ViewBatch, since: Epoch) -> ViewBatch {
         let upper = batch.upper_epoch();
-        let bounds = (Antichain::from_elem(upper), Antichain::from_elem(upper + 1));
-        let none = ViewBatch::empty(bounds.0, bounds.1);
-        let since = Antichain::from_elem(since);
-        let mut merger = batch.begin_merge(&none, since.borrow());
-        merger.work(batch, &none, &mut isize::MAX.clone());
-        merger.done()
+        let none = ViewBatch::new(upper, upper + 1, None);
+        let mut merge = BatchMerge::new(batch, &none, since);
+        merge.work(&mut isize::MAX.clone());
+        merge.done()
     }
 
     /// Bytes of the layout, as this module counts them.

@@ -6,8 +6,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use differential_dataflow::trace::BatchReader;
-
 use super::view_batch::ViewBatch;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;

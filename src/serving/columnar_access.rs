@@ -6,8 +6,9 @@
 use std::sync::Weak;
 
 use super::sharding::hash_key;
+use super::shared_updates::BatchBody;
 use super::snapshot::Snapshot;
-use super::view_batch::{BatchBody, ViewBatch};
+use super::view_batch::ViewBatch;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_row::ByteRange;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::trace::BatchReader;
-
 use super::batch_history_bytes;
 use super::digest::Digest;
 use super::stored_view::Stored;

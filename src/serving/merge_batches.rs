@@ -18,12 +18,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use differential_dataflow::trace::{Batch, BatchReader, Merger};
-use timely::progress::Antichain;
-
 use super::index_shared::{IndexShared, WriterState};
 use super::index_state::{BatchList, IndexState};
-use super::view_batch::ViewBatch;
+use super::view_batch::{BatchMerge, ViewBatch};
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
 use diptych_base::lock_mutex::lock;
@@ -45,9 +42,8 @@ impl Pair {
     /// A pair of one batch, which is compacted alone.
     fn alone(list: usize, batch: &ViewBatch) -> Pair {
         let upper = batch.upper_epoch();
-        let bounds = [upper, upper + 1].map(Antichain::from_elem);
-        let [lower, upper] = bounds;
-        Pair { list, older: batch.clone(), younger: ViewBatch::empty(lower, upper), alone: true }
+        let younger = ViewBatch::new(upper, upper + 1, None);
+        Pair { list, older: batch.clone(), younger, alone: true }
     }
 
     fn size(&self) -> usize {
@@ -105,11 +101,10 @@ impl IndexShared {
     fn merge(&self, size_max: usize, busy: &mut Vec<ViewBatch>) {
         while let Some((pair, since)) = self.choose(size_max, busy) {
             let size = pair.size();
-            let compaction = Antichain::from_elem(since);
-            let mut merger = pair.older.begin_merge(&pair.younger, compaction.borrow());
+            let mut merge = BatchMerge::new(&pair.older, &pair.younger, since);
             loop {
                 let mut fuel = MERGE_SLICE_UPDATES;
-                merger.work(&pair.older, &pair.younger, &mut fuel);
+                merge.work(&mut fuel);
                 if fuel > 0 {
                     break;
                 }
@@ -118,7 +113,7 @@ impl IndexShared {
                 self.merge(size / SMALLER, busy);
                 busy.truncate(busy.len() - 2);
             }
-            self.install(&pair, &merger.done());
+            self.install(&pair, &merge.done());
         }
     }
 

@@ -15,18 +15,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
-use differential_dataflow::trace::{Builder, Description};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::{ProbeHandle, StreamVec};
-use timely::progress::Antichain;
 
 use super::digest::Digest;
 use super::sharding::shard_of;
+use super::shared_updates::ViewUpdate;
 use super::update_buffer::UpdateBuffer;
-use super::view_batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
+use super::view_batch::ViewBatch;
 use diptych_base::time::Epoch;
 
 /// The receiver of the batches of all views.
@@ -78,7 +77,7 @@ pub fn publish_view<'s>(
         };
         move |(input, frontier), _output| {
             input.for_each(|_, updates| sealer.push(updates));
-            let frontier = bound(&frontier.frontier().to_owned());
+            let frontier = frontier.frontier().first().copied();
             if let Some((lower, upper)) = sealer.closed(frontier) {
                 let new = lower.max(sealer.known.min(upper));
                 if lower < new && worker < shards {
@@ -131,12 +130,7 @@ impl Sealer {
 
     /// The batch of the times `[lower, upper)`.
     fn seal(&mut self, lower: Epoch, upper: Epoch) -> ViewBatch {
-        let description = Description::new(
-            Antichain::from_elem(lower),
-            Antichain::from_elem(upper),
-            Antichain::from_elem(0),
-        );
-        ViewBuilder::seal(&mut vec![self.gathered.below(upper)], description)
+        ViewBatch::from_sorted(lower, upper, self.gathered.below(upper))
     }
 
     fn release(&mut self, frontier: Option<Epoch>) {

@@ -7,8 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use differential_dataflow::trace::BatchReader;
-
 use super::digest::Digest;
 use super::index_shared::IndexShared;
 use super::index_state::IndexState;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use differential_dataflow::trace::BatchReader;
-
 use super::view_batch::ViewBatch;
 use super::view_index::Index;
 use diptych_base::time::Epoch;
@@ -70,7 +68,7 @@ impl Index {
                 status.batches += list.batches.len();
                 let added = list.batches.iter().map(ViewBatch::added_rows);
                 status.rows = added.fold(status.rows, isize::saturating_add);
-                status.updates += list.batches.iter().map(BatchReader::len).sum::<usize>();
+                status.updates += list.batches.iter().map(ViewBatch::len).sum::<usize>();
                 status.keys += list.batches.iter().map(ViewBatch::keys).sum::<usize>();
                 let memory = list.batches.iter().map(ViewBatch::memory_bytes);
                 status.memory_bytes += memory.sum::<usize>();

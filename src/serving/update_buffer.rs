@@ -6,7 +6,7 @@
 //! number, and only ties look at the rest. (Profiles of `word_count` with epochs of 1,000 lines
 //! spent half of the worker's time comparing.)
 
-use super::view_batch::ViewUpdate;
+use super::shared_updates::ViewUpdate;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 

@@ -1,62 +1,45 @@
-//! Batches of a view that threads can share.
+//! Batches of a view: updates, and the interval that their times are from.
 //!
-//! A [`ViewBatch`] is differential's own `OrdValBatch` over byte rows, behind an `Arc`: immutable,
-//! `Send + Sync`, merged by differential's own merger. It implements the traits of a differential
-//! batch, so a spine can hold it and an arrangement can build it.
-//!
-//! The interval of times is stored beside the `Arc`, not in it: a batch that is followed by an
-//! empty one grows its upper bound without a copy. The description inside the `Arc` is never read.
+//! The interval is stored beside the [`SharedUpdates`], not in them: a batch that is followed by an
+//! empty one grows its upper bound without a copy.
 
 use std::sync::Arc;
 
-use differential_dataflow::trace::implementations::ord_neu::OrdValBuilder;
-use differential_dataflow::trace::{Batch, BatchReader, Builder, Description, Merger};
+use differential_dataflow::trace::implementations::merge_batcher::Sealer;
+use differential_dataflow::trace::implementations::spine_fueled::{Merger, SpineBatch};
 use timely::progress::Antichain;
-use timely::progress::frontier::AntichainRef;
 
 use super::batch_history_bytes::BatchPast;
-use super::batch_layout::{Inner, Layout};
+use super::batch_layout::Inner;
 use super::key_hash_table::KeyTable;
-use super::net_values::Settled;
-use super::shrink::shrink;
+use super::shared_updates::{BatchBody, SharedUpdates, ViewBuilder, ViewMerger, ViewUpdate};
 use diptych_base::time::Epoch;
-
-/// One update of a view: `((key, value), epoch, diff)`.
-pub type ViewUpdate = ((Vec<u8>, Vec<u8>), Epoch, isize);
 
 /// The updates of a view at times in `[lower, upper)`: immutable and cheap to clone.
 #[derive(Clone)]
 pub struct ViewBatch {
-    body: Arc<BatchBody>,
-    description: Description<Epoch>,
-}
-
-pub(super) struct BatchBody {
-    batch: Inner,
-    table: Option<KeyTable>,
-    settled: Settled,
-    past: BatchPast,
-}
-
-/// The only element of a frontier of a totally ordered time; none when the frontier is empty.
-pub(super) fn bound(frontier: &Antichain<Epoch>) -> Option<Epoch> {
-    frontier.first().copied()
+    updates: SharedUpdates,
+    lower: Epoch,
+    upper: Epoch,
+    since: Epoch,
 }
 
 impl ViewBatch {
-    fn new(mut batch: Inner, description: Description<Epoch>) -> Self {
-        let none = || Antichain::from_elem(0);
-        batch.description = Description::new(none(), none(), none());
-        let table = KeyTable::build(&batch.storage.keys);
-        let settled = Settled::of(&batch);
-        let past = BatchPast::of(&batch);
-        ViewBatch { body: Arc::new(BatchBody { batch, table, settled, past }), description }
+    /// A batch of `updates`, all with times in `[lower, upper)`. Builders and mergers give none
+    /// when there are no updates.
+    pub(super) fn new(lower: Epoch, upper: Epoch, updates: Option<SharedUpdates>) -> Self {
+        ViewBatch { updates: updates.unwrap_or_default(), lower, upper, since: 0 }
+    }
+
+    /// A batch of `updates`, which are sorted, consolidated, and have times in `[lower, upper)`.
+    pub(super) fn from_sorted(lower: Epoch, upper: Epoch, updates: Vec<ViewUpdate>) -> Self {
+        ViewBatch::new(lower, upper, ViewBuilder::seal(&mut vec![updates]))
     }
 
     /// The number of rows that the batch adds, counted with multiplicity; negative when it removes
     /// more.
     pub fn added_rows(&self) -> isize {
-        self.body.settled.rows()
+        self.body().settled.rows()
     }
 
     /// A batch of `updates`, in any order, all with times in `[lower, upper)`.
@@ -71,94 +54,98 @@ impl ViewBatch {
             );
         }
         differential_dataflow::consolidation::consolidate_updates(&mut updates);
-        let description = Description::new(
-            Antichain::from_elem(lower),
-            Antichain::from_elem(upper),
-            Antichain::from_elem(0),
-        );
-        ViewBuilder::seal(&mut vec![updates], description)
+        ViewBatch::from_sorted(lower, upper, updates)
     }
 
     /// The first time the batch covers.
     pub fn lower_epoch(&self) -> Epoch {
-        bound(self.description.lower()).expect("a batch has a lower bound")
+        self.lower
     }
 
-    /// The first time after the batch. Panics on a batch without an upper bound, which the
-    /// operator that publishes views never makes.
+    /// The first time after the batch.
     pub fn upper_epoch(&self) -> Epoch {
-        bound(self.description.upper()).expect("a published batch has an upper bound")
+        self.upper
     }
 
     /// The epoch that merging has compacted the batch to: times below were moved up to it.
     pub fn since_epoch(&self) -> Epoch {
-        bound(self.description.since()).expect("a batch has a since")
+        self.since
     }
 
     /// The same updates under the bounds `[lower, upper)`.
     #[must_use]
     pub fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
-        let description = Description::new(
-            Antichain::from_elem(lower),
-            Antichain::from_elem(upper),
-            self.description.since().clone(),
-        );
-        ViewBatch { body: Arc::clone(&self.body), description }
+        ViewBatch { lower, upper, ..self.clone() }
     }
 
-    /// Differential's own batch, whose description is not this one's.
+    fn body(&self) -> &Arc<BatchBody> {
+        self.updates.body()
+    }
+
+    /// Differential's own batch, which has no interval.
+    #[inline]
     pub(super) fn inner(&self) -> &Inner {
-        &self.body.batch
+        &self.body().batch
+    }
+
+    /// The number of updates.
+    pub(super) fn len(&self) -> usize {
+        self.updates.len()
+    }
+
+    /// Has the batch no updates?
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The address of the updates in memory: the same for all clones.
     pub(super) fn body_address(&self) -> *const BatchBody {
-        Arc::as_ptr(&self.body)
+        Arc::as_ptr(self.body())
     }
 
     /// The updates, held weakly.
     pub(super) fn body_weak(&self) -> std::sync::Weak<BatchBody> {
-        Arc::downgrade(&self.body)
+        Arc::downgrade(self.body())
     }
 
     /// The bytes that the batch keeps for readers of earlier epochs.
     pub(super) fn past(&self) -> &BatchPast {
-        &self.body.past
+        &self.body().past
     }
 
     /// Do both batches share one body in memory?
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.body, &other.body)
+        Arc::ptr_eq(self.body(), other.body())
     }
 
     /// The number of distinct keys.
     pub fn keys(&self) -> usize {
-        self.body.batch.storage.keys.count()
+        self.inner().storage.keys.count()
     }
 
     /// The key at a position below [`ViewBatch::keys`]; positions are in key order.
     #[inline]
     pub fn key_at(&self, position: usize) -> &[u8] {
-        self.body.batch.storage.keys.row(position)
+        self.inner().storage.keys.row(position)
     }
 
     /// The positions of the values of the key at a position.
     #[inline]
     pub(super) fn values_of(&self, position: usize) -> std::ops::Range<usize> {
-        let (start, end) = self.body.batch.storage.vals.bounds(position);
+        let (start, end) = self.inner().storage.vals.bounds(position);
         start..end
     }
 
     /// The value at a position, in order within its key.
     #[inline]
     pub(super) fn value_at(&self, position: usize) -> &[u8] {
-        self.body.batch.storage.vals.vals.row(position)
+        self.inner().storage.vals.vals.row(position)
     }
 
     /// The updates of the value at a position.
     #[inline]
     pub(super) fn updates_of(&self, value: usize) -> impl Iterator<Item = (Epoch, isize)> {
-        let upds = &self.body.batch.storage.upds;
+        let upds = &self.inner().storage.upds;
         let (start, end) = upds.bounds(value);
         upds.times[start..end].iter().copied().zip(upds.diffs[start..end].iter().copied())
     }
@@ -173,19 +160,19 @@ impl ViewBatch {
     /// times below `upper`; none when there is no shorter way than looking at all its values.
     #[inline]
     pub(super) fn settled(&self, position: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
-        self.body.settled.left(position, upper)
+        self.body().settled.left(position, upper)
     }
 
     /// The first time after all updates.
     pub(super) fn settled_before(&self) -> Epoch {
-        self.body.settled.times_upper()
+        self.body().settled.times_upper()
     }
 
     /// The position of `key`, whose hash is `hash`.
     #[inline]
     pub(super) fn find(&self, key: &[u8], hash: u64) -> Option<usize> {
-        let keys = &self.body.batch.storage.keys;
-        if let Some(table) = &self.body.table {
+        let keys = &self.inner().storage.keys;
+        if let Some(table) = &self.body().table {
             return table.find(keys, key, hash);
         }
         let position = self.seek(0, key);
@@ -194,7 +181,7 @@ impl ViewBatch {
 
     /// The first position, not before `from`, whose key is not less than `key`.
     pub(super) fn seek(&self, from: usize, key: &[u8]) -> usize {
-        let keys = &self.body.batch.storage.keys;
+        let keys = &self.inner().storage.keys;
         let mut low = from;
         let mut high = keys.count();
         while low < high {
@@ -233,7 +220,7 @@ impl ViewBatch {
 
     /// Heap memory in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let storage = &self.body.batch.storage;
+        let storage = &self.inner().storage;
         let offsets = |list: &differential_dataflow::trace::implementations::OffsetList| {
             list.smol.capacity() * 4 + list.chonk.capacity() * 8
         };
@@ -243,88 +230,53 @@ impl ViewBatch {
             + offsets(&storage.upds.offs)
             + storage.upds.times.capacity() * 8
             + storage.upds.diffs.capacity() * 8
-            + self.body.settled.memory_bytes()
-            + self.body.past.memory_bytes()
-            + self.body.table.as_ref().map_or(0, KeyTable::memory_bytes)
+            + self.body().settled.memory_bytes()
+            + self.body().past.memory_bytes()
+            + self.body().table.as_ref().map_or(0, KeyTable::memory_bytes)
     }
 }
 
 impl std::fmt::Debug for ViewBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lower = self.description.lower();
-        let upper = self.description.upper();
-        write!(f, "ViewBatch[{:?}, {:?}) of {} updates", lower.first(), upper.first(), self.len())
+        write!(f, "ViewBatch[{}, {}) of {} updates", self.lower, self.upper, self.len())
     }
 }
 
-impl BatchReader for ViewBatch {
-    type Time = Epoch;
-    fn len(&self) -> usize {
-        self.body.batch.updates
-    }
-    fn description(&self) -> &Description<Epoch> {
-        &self.description
-    }
+/// A merge of two neighbours that is under way.
+pub(super) struct BatchMerge {
+    older: SharedUpdates,
+    younger: SharedUpdates,
+    merger: ViewMerger,
+    lower: Epoch,
+    upper: Epoch,
+    since: Epoch,
 }
 
-impl Batch for ViewBatch {
-    type Merger = ViewMerger;
-    fn empty(lower: Antichain<Epoch>, upper: Antichain<Epoch>) -> Self {
-        let since = Antichain::from_elem(0);
-        let description = Description::new(lower.clone(), upper.clone(), since);
-        ViewBatch::new(Inner::empty(lower, upper), description)
+impl BatchMerge {
+    /// Begins to merge two neighbours, and to compact their times to `since`.
+    pub(super) fn new(older: &ViewBatch, younger: &ViewBatch, since: Epoch) -> Self {
+        assert_eq!(older.upper, younger.lower, "merged batches must be neighbours");
+        let since = since.max(older.since).max(younger.since);
+        let compaction = Antichain::from_elem(since);
+        BatchMerge {
+            older: older.updates.clone(),
+            younger: younger.updates.clone(),
+            merger: ViewMerger::new(&older.updates, &younger.updates, compaction.borrow()),
+            lower: older.lower,
+            upper: younger.upper,
+            since,
+        }
+    }
+
+    /// Merges until `fuel`, a number of updates, is used up. The merge is complete when some of it
+    /// is left.
+    pub(super) fn work(&mut self, fuel: &mut isize) {
+        self.merger.work(&self.older, &self.younger, fuel);
+    }
+
+    /// The merged batch.
+    pub(super) fn done(self) -> ViewBatch {
+        let updates = self.merger.done();
+        ViewBatch { since: self.since, ..ViewBatch::new(self.lower, self.upper, updates) }
     }
 }
-
-/// Differential's merger over the shared batches.
-pub struct ViewMerger {
-    merger: <Inner as Batch>::Merger,
-    description: Description<Epoch>,
-}
-
-impl Merger<ViewBatch> for ViewMerger {
-    fn new(one: &ViewBatch, other: &ViewBatch, compaction: AntichainRef<Epoch>) -> Self {
-        use differential_dataflow::lattice::Lattice;
-        assert_eq!(one.upper(), other.lower(), "merged batches must be neighbours");
-        let since = one.description.since().join(other.description.since());
-        let since = since.join(&compaction.to_owned());
-        let merger = one.body.batch.begin_merge(&other.body.batch, since.borrow());
-        let description = Description::new(one.lower().clone(), other.upper().clone(), since);
-        ViewMerger { merger, description }
-    }
-    fn work(&mut self, one: &ViewBatch, other: &ViewBatch, fuel: &mut isize) {
-        self.merger.work(&one.body.batch, &other.body.batch, fuel);
-    }
-    fn done(self) -> ViewBatch {
-        let mut batch = self.merger.done();
-        shrink(&mut batch);
-        ViewBatch::new(batch, self.description)
-    }
-}
-
-type InnerBuilder = OrdValBuilder<Layout, Vec<ViewUpdate>>;
-
-/// Builds a [`ViewBatch`] from sorted, consolidated updates.
-pub struct ViewBuilder(InnerBuilder);
-
-impl Builder for ViewBuilder {
-    type Input = Vec<ViewUpdate>;
-    type Time = Epoch;
-    type Output = ViewBatch;
-
-    fn with_capacity(keys: usize, values: usize, updates: usize) -> Self {
-        ViewBuilder(InnerBuilder::with_capacity(keys, values, updates))
-    }
-    fn push(&mut self, updates: &mut Self::Input) {
-        self.0.push(updates);
-    }
-    fn done(self, description: Description<Epoch>) -> ViewBatch {
-        ViewBatch::new(self.0.done(description.clone()), description)
-    }
-    fn seal(chain: &mut Vec<Self::Input>, description: Description<Epoch>) -> ViewBatch {
-        ViewBatch::new(InnerBuilder::seal(chain, description.clone()), description)
-    }
-}
-
-const fn assert_shared<T: Send + Sync + 'static>() {}
-const _: () = assert_shared::<ViewBatch>();
