@@ -37,7 +37,6 @@ pub fn tweets_dedup(df: &mut Dataflow) {
         .flat_map(|(_, _, author, text)| {
             hashtags(&text).map(|tag| (tag, author.clone())).collect::<Vec<_>>()
         })
-        // Not `distinct_total`, which never retracts a row.
-        .threshold_total(|_, copies| isize::from(*copies > 0));
+        .distinct_total();
     super::tweets::publish(df, tags, authors);
 }

@@ -429,8 +429,7 @@ where
         V: Hash,
     {
         use differential_dataflow::operators::{CountTotal, ThresholdTotal};
-        // Not `distinct_total`: in differential 0.25 it never retracts a row, because it does not
-        // look at the multiplicity, which may have become zero.
+        // Not `distinct_total`: for it, a row of negative multiplicity is there.
         let there = self.threshold_total(|_, copies| isize::from(*copies > 0));
         let keys = there.map(|(key, _)| key);
         keys.count_total().map(|(key, n)| (key, n as i64))

@@ -16,7 +16,7 @@ fn holds(subject: Subject, history: History) -> Result<(), String> {
 }
 
 /// A lesser copy of a message replaces the one that counted, whose hashtags no longer count then.
-/// (`distinct_total` of differential does not take rows back.)
+/// (`distinct_total` did not take rows back before 0.26 of differential.)
 #[test]
 fn a_lesser_copy_takes_hashtags_back() -> Result<(), String> {
     let copy = |hours: i64, content: &str| IdentifiedTweet {
