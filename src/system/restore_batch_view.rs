@@ -7,8 +7,7 @@ use diptych_base::error::Result;
 use diptych_batch_view::BatchView;
 use diptych_dataflow::Description;
 use diptych_engine::{AccumulationBlocks, History, HistoryPiece};
-use diptych_row::ViewInfo;
-use diptych_serving::{StoredBase, StoredView};
+use diptych_serving::{StoredBase, StoredView, ViewInfo};
 
 /// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
 /// the waiting.
