@@ -113,7 +113,7 @@ fn check_snapshot(snapshot: &Snapshot, model: &Model, low: &[u8], high: &[u8]) {
             assert!(page.rows.len() <= 3);
             paged.extend(page.rows);
             let Some(next) = page.next else { break };
-            cursor = Some(diptych::serving::Cursor::from_bytes(&next.to_bytes()).unwrap());
+            cursor = Some(Cursor::from_bytes(&next.to_bytes()).unwrap());
         }
         assert_eq!(paged, ranged, "pages at {at}");
 
@@ -292,7 +292,7 @@ impl Run {
         let rows: Vec<_> = rows.collect();
         assert!(rows.iter().cloned().eq(expected), "from {at} to the last");
         if let Some(((key, value), _)) = rows.first().cloned() {
-            let cursor = diptych::serving::Cursor::after(key, value);
+            let cursor = Cursor::after(key, value);
             let rest = older.difference_behind(0, &latest, 0, Some(&cursor));
             let rest = rest.map(|row| row.map(|row| ((row.key, row.value), row.multiplicity)));
             assert!(rest.map(Result::unwrap).eq(rows[1..].iter().cloned()), "behind the first");
