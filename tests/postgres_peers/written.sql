@@ -161,7 +161,7 @@ insert into {t} values (1)
 update {t} set id = 1
 delete from {t}
 create table x (a int)
-drop table {t}
+begin read only; drop table {t}; rollback
 show server_version_num is null
 show TimeZone
 show timezone

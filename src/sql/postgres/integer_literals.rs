@@ -24,7 +24,7 @@ use datafusion::scalar::ScalarValue;
 use super::arithmetic::NumberOp;
 use super::failure::Outcome;
 use super::function::PgFunction;
-use super::{cast, comparison, named_type, operators};
+use super::{cast, comparison, named_type, operators, result_types};
 
 /// The plan with integer literals of `PostgreSQL`'s types.
 ///
@@ -133,6 +133,10 @@ fn expression(mut expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             if let Some(op) = op {
                 let args = std::mem::take(&mut call.args);
                 return again(op, args, call, schema).map(Transformed::yes);
+            }
+            // The rows of a series have a type before others calculate with them.
+            if call.func.name() == "generate_series" {
+                return result_types::typed(expr, schema).map(Transformed::yes);
             }
         }
         _ => {}

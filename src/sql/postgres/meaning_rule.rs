@@ -17,6 +17,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::failure::Outcome;
 use super::function::PgFunction;
 use super::operators::{self, Meaning, known_type};
+use super::type_name::{Group, group};
 use super::{
     aggregates, cast, comparison, groups, guards, named_type, null_logic, overloads, result_types,
     subqueries, unions,
@@ -80,7 +81,9 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             None => Ok(Transformed::no(Expr::Cast(cast))),
         },
         Expr::InList(InList { expr, list, negated }) => {
+            let list_len = list.len();
             let values = std::iter::once(*expr).chain(list).collect();
+            let values = if list_len > 1 { as_reals(values, schema)? } else { values };
             let mut values = compared(values, schema, "IN")?;
             let expr = Box::new(values.remove(0));
             Ok(Transformed::yes(Expr::InList(InList { expr, list: values, negated })))
@@ -184,6 +187,26 @@ fn alike(values: Vec<Expr>, schema: &DFSchema, op: &str, rule: Rule) -> Outcome<
         Some(types) => rule(values, &types, op),
         None => Ok(values),
     }
+}
+
+/// A list of several values has one type, which is that of the real it is compared with where all
+/// others are exact. Two values alone would be compared as doubles.
+fn as_reals(values: Vec<Expr>, schema: &DFSchema) -> Outcome<Vec<Expr>> {
+    let types: Option<Vec<DataType>> =
+        values.iter().map(|value| known_type(value, schema)).collect();
+    let Some(types) = types else { return Ok(values) };
+    let is_real = |of: &DataType| group(of) == Group::Float;
+    let fits = |of: &DataType| {
+        matches!(group(of), Group::Float | Group::Int(_) | Group::Numeric | Group::Unknown)
+    };
+    if !types.first().is_some_and(is_real) || !types.iter().all(fits) {
+        return Ok(values);
+    }
+    let one = |(value, from): (Expr, &DataType)| match group(from) {
+        Group::Unknown => Ok(value),
+        _ => cast::of(value, from, &DataType::Float32),
+    };
+    values.into_iter().zip(&types).map(one).collect()
 }
 
 /// Values that can be compared with each other.
