@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::changes::{Change, Changes, Extent, collect, weight};
-use super::merged_row_iter::merge_page;
+use super::merge_page::merge_page;
 use super::page::Cursor;
 use super::row::Row;
 use super::view_batch::ViewBatch;

@@ -8,7 +8,7 @@ use arc_swap::Guard;
 use std::sync::Arc;
 
 use super::index_state::IndexState;
-use super::snapshot::values_of;
+use super::values_of_key::values_of;
 use super::view_index::Index;
 use diptych_base::time::{Branch, Epoch};
 

@@ -11,11 +11,13 @@ use super::digest::Digest;
 use super::index_shared::IndexShared;
 use super::index_state::IndexState;
 use super::lease::Lease;
-use super::merged_row_iter::{RowIter, page_over_stored, read_page};
+use super::merge_page::read_page;
+use super::merged_row_iter::RowIter;
 use super::page::{Cursor, Page};
-use super::sharding::{hash_key, shard_of_hash};
+use super::read_over_stored::{get_over_stored, page_over_stored};
+use super::values_of_key::values_of;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
+use diptych_base::limits::LEASE_KEPT;
 use diptych_base::time::{Branch, Epoch};
 use diptych_row::{ByteRange, ViewInfo};
 
@@ -210,7 +212,8 @@ impl Snapshot {
     ) -> Result<()> {
         let state = self.lease.state()?;
         if let Some(stored) = &state.stored {
-            return stored.get_with_updates(&state, view, key, self.lease.upper, &mut visit);
+            let stored = stored.view(view);
+            return get_over_stored(stored, &state, view, key, self.lease.upper, &mut visit);
         }
         lookup(&state, view, key, self.lease.upper, visit);
         Ok(())
@@ -236,7 +239,8 @@ impl Snapshot {
             let mut visit = |value: &[u8], times| values.push((value.to_vec(), times));
             match &state.stored {
                 Some(stored) => {
-                    stored.get_with_updates(&state, view, key, self.lease.upper, &mut visit)?;
+                    let stored = stored.view(view);
+                    get_over_stored(stored, &state, view, key, self.lease.upper, &mut visit)?;
                 }
                 None => lookup(&state, view, key, self.lease.upper, visit),
             }
@@ -308,54 +312,6 @@ fn lookup(
     visit: impl FnMut(&[u8], isize),
 ) {
     values_of(state, view, key, upper, usize::MAX, visit);
-}
-
-/// Visits the values of one key, in order. Gives false, without a visit, when all batches together
-/// have more than `most` of them.
-#[inline]
-pub(super) fn values_of(
-    state: &IndexState,
-    view: usize,
-    key: &[u8],
-    upper: Epoch,
-    most: usize,
-    mut visit: impl FnMut(&[u8], isize),
-) -> bool {
-    let hash = hash_key(key);
-    let list = &state.view(view)[shard_of_hash(hash, state.shards)];
-    let mut found: Vec<(&[u8], isize)> = Vec::new();
-    for batch in &list.batches {
-        if batch.lower_epoch() >= upper {
-            break;
-        }
-        if batch.is_empty() {
-            continue;
-        }
-        if let Some(position) = batch.find(key, hash) {
-            let values = batch.values_of(position);
-            let settled = (values.len() >= SETTLED_VALUES_MIN)
-                .then(|| batch.settled(position, upper))
-                .flatten();
-            if found.len() + settled.map_or(values.len(), <[_]>::len) > most {
-                return false;
-            }
-            if let Some(settled) = settled {
-                found.extend(settled.iter().map(|(at, times)| (batch.value_at(*at), *times)));
-                continue;
-            }
-            for value in values {
-                found.push((batch.value_at(value), batch.multiplicity(value, upper)));
-            }
-        }
-    }
-    found.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    for values in found.chunk_by(|a, b| a.0 == b.0) {
-        let times: isize = values.iter().map(|(_, times)| times).sum();
-        if times != 0 {
-            visit(values[0].0, times);
-        }
-    }
-    true
 }
 
 pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<()> {

@@ -10,9 +10,9 @@
 //! log.)
 //!
 //! With [`IndexOptions::views_in_files`] the restored index reads the same files in place, beside
-//! what came after them. Otherwise its first batch is loaded: differential merges batches of its own
-//! layout only, so a mapped batch is never merged with later ones, and every read searches both, by
-//! binary search instead of by hash. What that costs in memory is one copy of the views.
+//! what came after them. Otherwise its first batch is loaded: differential merges batches of its
+//! own layout only, so a mapped batch is never merged with later ones, and every read searches
+//! both, by binary search instead of by hash. What that costs in memory is one copy of the views.
 //!
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
 

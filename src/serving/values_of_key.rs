@@ -1,0 +1,54 @@
+//! The values of one key, from all batches of its shard.
+
+use super::index_state::IndexState;
+use super::sharding::{hash_key, shard_of_hash};
+use diptych_base::limits::SETTLED_VALUES_MIN;
+use diptych_base::time::Epoch;
+
+/// Visits the values of one key, in order. Gives false, without a visit, when all batches together
+/// have more than `most` of them.
+#[inline]
+pub(super) fn values_of(
+    state: &IndexState,
+    view: usize,
+    key: &[u8],
+    upper: Epoch,
+    most: usize,
+    mut visit: impl FnMut(&[u8], isize),
+) -> bool {
+    let hash = hash_key(key);
+    let list = &state.view(view)[shard_of_hash(hash, state.shards)];
+    let mut found: Vec<(&[u8], isize)> = Vec::new();
+    for batch in &list.batches {
+        if batch.lower_epoch() >= upper {
+            break;
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        if let Some(position) = batch.find(key, hash) {
+            let values = batch.values_of(position);
+            let settled = (values.len() >= SETTLED_VALUES_MIN)
+                .then(|| batch.settled(position, upper))
+                .flatten();
+            if found.len() + settled.map_or(values.len(), <[_]>::len) > most {
+                return false;
+            }
+            if let Some(settled) = settled {
+                found.extend(settled.iter().map(|(at, times)| (batch.value_at(*at), *times)));
+                continue;
+            }
+            for value in values {
+                found.push((batch.value_at(value), batch.multiplicity(value, upper)));
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    for values in found.chunk_by(|a, b| a.0 == b.0) {
+        let times: isize = values.iter().map(|(_, times)| times).sum();
+        if times != 0 {
+            visit(values[0].0, times);
+        }
+    }
+    true
+}
