@@ -1,5 +1,6 @@
 //! The Postgres port with common clients: tokio-postgres, psql, psycopg 3, asyncpg, node's pg,
-//! JDBC, pgx, lib/pq, dbt; behind PgBouncer and postgres_fdw; and with bytes that no client sends.
+//! JDBC, pgx, lib/pq, dbt; behind `PgBouncer` and `postgres_fdw`; and with bytes that no client
+//! sends.
 
 #[path = "pg/clients.rs"]
 mod clients;

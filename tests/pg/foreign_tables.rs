@@ -1,4 +1,5 @@
-//! Views as foreign tables of a real PostgreSQL, through postgres_fdw. Skipped where there is none.
+//! Views as foreign tables of a real PostgreSQL, through `postgres_fdw`. Skipped where there is
+//! none.
 
 use tokio_postgres::Config;
 

@@ -1,5 +1,5 @@
-//! Connections through PgBouncer in transaction mode: many clients share few connections, and no
-//! setting of one reaches another. Skipped where there is no PgBouncer.
+//! Connections through `PgBouncer` in transaction mode: many clients share few connections, and no
+//! setting of one reaches another. Skipped where there is no `PgBouncer`.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use crate::served::{Site, connect};
 
 const CLIENTS: usize = 24;
 
-/// A running PgBouncer; it ends with this.
+/// A running `PgBouncer`; it ends with this.
 struct Bouncer {
     process: Child,
     port: u16,
