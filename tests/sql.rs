@@ -21,7 +21,16 @@ use served::Site;
 /// Every statement of every script.
 #[test]
 fn answers_are_duckdbs() {
-    let site = Site::start();
+    compared_with_duckdb(&Site::start());
+}
+
+/// The same over rows that are read from files, and the updates that came after them.
+#[test]
+fn answers_over_views_in_files_are_duckdbs() {
+    compared_with_duckdb(&Site::over_files());
+}
+
+fn compared_with_duckdb(site: &Site) {
     let scripts = script::all();
     assert!(scripts.len() >= 8, "the scripts are found");
     let of_duckdb: Vec<&str> = scripts
@@ -29,7 +38,7 @@ fn answers_are_duckdbs() {
         .filter(|record| matches!(record.expect, Expect::DuckDb))
         .map(|record| record.other.as_deref().unwrap_or(&record.sql))
         .collect();
-    let answers = DuckDb::of(&site).map(|duckdb| duckdb.answers(&of_duckdb));
+    let answers = DuckDb::of(site).map(|duckdb| duckdb.answers(&of_duckdb));
     match &answers {
         Some(answers) => assert_eq!(answers.len(), of_duckdb.len()),
         None => println!("skipped: no python3 with the package duckdb"),
@@ -41,12 +50,12 @@ fn answers_are_duckdbs() {
             Expect::DuckDb => answers.as_mut().and_then(Iterator::next),
             Expect::Rows(rows) => Some(Ok(rows.clone())),
             Expect::Error(state) => {
-                check_error(&site, record, state, &mut wrong);
+                check_error(site, record, state, &mut wrong);
                 continue;
             }
         };
         let Some(expected) = expected else { continue };
-        check_rows(&site, record, expected, &mut wrong);
+        check_rows(site, record, expected, &mut wrong);
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), scripts.len(), wrong.join("\n"));
     println!("{} statements, {} of them compared with DuckDB", scripts.len(), of_duckdb.len());

@@ -12,9 +12,9 @@ use diptych::event::{Date, Decimal, Timestamp};
 use diptych::log::Writer;
 use diptych::row::ColumnType;
 use diptych::servers::{self, Servers, ServersOptions};
-use diptych::serving::Read;
+use diptych::serving::{IndexOptions, Read};
 use diptych::sources::append;
-use diptych::system::{ServeOptions, Served};
+use diptych::system::{BatchOptions, ServeOptions, Served};
 use serde_json::{Value, json};
 
 use crate::flows::{Sample, types};
@@ -128,7 +128,17 @@ fn fill(writer: &Writer) {
 }
 
 impl Site {
+    /// Everything is in memory.
     pub(crate) fn start() -> Site {
+        Site::with(false)
+    }
+
+    /// The earlier rows of all views are in the files of batch views.
+    pub(crate) fn over_files() -> Site {
+        Site::with(true)
+    }
+
+    fn with(views_in_files: bool) -> Site {
         let directory = tempfile::tempdir().expect("a directory");
         let flows = [
             Definition::new("types", types),
@@ -141,7 +151,12 @@ impl Site {
         let system = System::open(directory.path());
         let writer = Arc::new(system.writer().expect("a writer"));
         fill(&writer);
-        let served = system.serve(&flows, ServeOptions::default().writer(&writer));
+        if views_in_files {
+            let options = BatchOptions::default();
+            flows.iter().for_each(|flow| drop(system.batch(flow, &options).expect("a batch view")));
+        }
+        let index = IndexOptions { views_in_files, ..IndexOptions::default() };
+        let served = system.serve(&flows, ServeOptions::default().writer(&writer).index(index));
         let served = served.expect("served");
         let site = servers::Site::of(&system, &served, &flows, None).expect("a site");
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
