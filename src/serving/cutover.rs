@@ -108,7 +108,8 @@ impl Index {
         let views = shared.views.len();
         // Before the lock: it reads all rows.
         let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
-        let expected = (0..views).map(|view| fresh.digest(view, boundary)).collect();
+        let expected = (0..views).map(|view| fresh.digest(view, boundary));
+        let expected = expected.collect::<Result<_>>()?;
         self.install(boundary, fresh, expected)
     }
 
@@ -122,12 +123,7 @@ impl Index {
     /// # Errors
     /// When something was published before.
     pub fn install_stored_base(&self, boundary: Epoch, stored: StoredBase) -> Result<()> {
-        assert!(boundary > 0, "there is no history before epoch 0");
-        let (views, expected) = self.shared.told_apart(stored);
-        let list = Arc::new(BatchList { upper: boundary, batches: Vec::new() });
-        let empty = IndexState::empty(self.shared.views.len(), self.shared.shards);
-        let lists = empty.lists.iter().map(|_| Arc::clone(&list)).collect();
-        let fresh = IndexState { lists, stored: Some(views), ..empty };
+        let (fresh, expected) = self.shared.over_stored(boundary, stored);
         self.install(boundary, fresh, expected)
     }
 
@@ -235,12 +231,42 @@ impl Index {
     pub fn replace_base(&self, pin: &Pin, base: Base) -> Result<()> {
         let shared = &self.shared;
         let at = pin.epoch;
-        assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
         let base = shared.check_base(at, base)?;
         let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
+        self.replace(pin, fresh, |fresh, view| fresh.digest(view, at))
+    }
+
+    /// As [`Index::replace_base`], but everything below the pinned epoch leaves memory and is read
+    /// from files. Reads the views of this index once, to compare them with the stated digests.
+    ///
+    /// # Errors
+    /// As [`Index::replace_base`], and when stored rows of the present base are damaged.
+    pub fn replace_stored_base(&self, pin: &Pin, stored: StoredBase) -> Result<()> {
+        let (fresh, expected) = self.shared.over_stored(pin.epoch, stored);
+        self.replace(pin, fresh, |_, view| Ok(expected[view]))
+    }
+
+    /// Puts `fresh`, whose views have the digests that `expected` gives, in the place of everything
+    /// below the pinned epoch.
+    fn replace(
+        &self,
+        pin: &Pin,
+        fresh: IndexState,
+        expected: impl Fn(&IndexState, usize) -> Result<Digest>,
+    ) -> Result<()> {
+        let shared = &self.shared;
+        let at = pin.epoch;
+        assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
         let current = shared.state.load_full();
         check_inside(at - 1, current.since, current.frontier)?;
-        shared.check_same(&current, at, |view| fresh.digest(view, at))?;
+        for (view, info) in shared.views.iter().enumerate() {
+            let now = current.digest(view, at)?;
+            let new = expected(&fresh, view)?;
+            if now != new {
+                return Err(differs(&info.name, at, now, new)
+                    .remedy("answers would change: install a changed function as a new version"));
+            }
+        }
         // Batches that reach over the cut are copied before the lock is taken.
         let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
         drop(current);
@@ -251,35 +277,7 @@ impl Index {
                 batches.extend(list.cut_from(at, &cut));
                 *list = Arc::new(BatchList { upper: list.upper, batches });
             }
-            state.stored = None;
-            state.since = state.since.max(at - 1);
-            state.boundary = state.boundary.max(at);
-            Ok(())
-        })
-    }
-
-    /// As [`Index::replace_base`], but everything below the pinned epoch leaves memory and is read
-    /// from files. Reads the views of this index once, to compare them with the stated digests.
-    ///
-    /// # Errors
-    /// As [`Index::replace_base`], and when stored rows of the present base are damaged.
-    pub fn replace_stored_base(&self, pin: &Pin, stored: StoredBase) -> Result<()> {
-        let shared = &self.shared;
-        let at = pin.epoch;
-        assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
-        let (views, expected) = shared.told_apart(stored);
-        let current = shared.state.load_full();
-        check_inside(at - 1, current.since, current.frontier)?;
-        shared.check_same(&current, at, |view| expected[view])?;
-        let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
-        drop(current);
-        shared.update(|_, state| {
-            check_inside(at - 1, state.since, state.frontier)?;
-            for list in &mut state.lists {
-                let batches = list.cut_from(at, &cut);
-                *list = Arc::new(BatchList { upper: list.upper, batches });
-            }
-            state.stored = Some(views);
+            state.stored = fresh.stored;
             state.since = state.since.max(at - 1);
             state.boundary = state.boundary.max(at);
             Ok(())
@@ -293,31 +291,13 @@ fn differs(view: &str, at: Epoch, one: Digest, other: Digest) -> Error {
 }
 
 impl IndexShared {
-    /// The views of a stored base, and their digests.
+    /// A state of a stored base, and the digests of its views.
     ///
-    /// Panics when there are more or fewer than the index has.
-    fn told_apart(&self, base: StoredBase) -> (Stored, Vec<Digest>) {
+    /// Panics when it has more or fewer views than the index.
+    fn over_stored(&self, boundary: Epoch, base: StoredBase) -> (IndexState, Vec<Digest>) {
         assert_eq!(base.len(), self.views.len(), "stored views, and views");
         let (views, digests): (Vec<_>, Vec<_>) = base.into_iter().unzip();
-        (Stored(views.into()), digests)
-    }
-
-    /// Checks that no view's answers change at a boundary.
-    fn check_same(
-        &self,
-        current: &IndexState,
-        at: Epoch,
-        new: impl Fn(usize) -> Digest,
-    ) -> Result<()> {
-        for (view, info) in self.views.iter().enumerate() {
-            let now = current.digest_of_all(view, at)?;
-            let new = new(view);
-            if now != new {
-                return Err(differs(&info.name, at, now, new)
-                    .remedy("answers would change: install a changed function as a new version"));
-            }
-        }
-        Ok(())
+        (IndexState::over_stored(Stored(views.into()), self.shards, boundary), digests)
     }
 
     /// The base as lists, after a check that it is complete.

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::index_options::IndexOptions;
-use super::index_state::{BatchList, IndexState};
+use super::index_state::IndexState;
 use super::stored_view::{Stored, StoredView};
 use super::view_index::Index;
 use diptych_base::error::Result;
@@ -31,18 +31,10 @@ impl Index {
         stored: Vec<Arc<dyn StoredView>>,
         options: IndexOptions,
     ) -> Result<Index> {
-        assert!(boundary > 0, "there is no history before epoch 0");
         assert_eq!(stored.len(), views.len(), "stored views, and views");
         let index = Index::new(version, views, 1, options)?;
-        let stored = Some(Stored(stored.into()));
-        index.shared.update(|_, state| {
-            let list = Arc::new(BatchList { upper: boundary, batches: Vec::new() });
-            let lists = state.lists.iter().map(|_| Arc::clone(&list)).collect();
-            let shards = state.shards;
-            let frontier = boundary;
-            let since = boundary - 1;
-            *state = IndexState { boundary, frontier, since, shards, lists, stored };
-        });
+        let fresh = IndexState::over_stored(Stored(stored.into()), 1, boundary);
+        index.shared.update(|_, state| *state = fresh);
         Ok(index)
     }
 

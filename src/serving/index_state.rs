@@ -41,6 +41,15 @@ impl IndexState {
         IndexState { boundary: 0, frontier: 0, since: 0, shards, lists, stored: None }
     }
 
+    /// A state of stored views at `boundary`, and nothing after it.
+    pub(super) fn over_stored(stored: Stored, shards: usize, boundary: Epoch) -> Self {
+        assert!(boundary > 0, "there is no history before epoch 0");
+        let list = Arc::new(BatchList { upper: boundary, batches: Vec::new() });
+        let lists = vec![list; stored.0.len() * shards];
+        let stored = Some(stored);
+        IndexState { boundary, frontier: boundary, since: boundary - 1, shards, lists, stored }
+    }
+
     /// The lists of the shards of one view.
     pub(super) fn view(&self, view: usize) -> &[Arc<BatchList>] {
         &self.lists[view * self.shards..(view + 1) * self.shards]
@@ -70,21 +79,15 @@ impl IndexState {
         self.lists.iter().flat_map(|list| &list.batches)
     }
 
-    /// The digest of a view's contents at times below `upper`, stored rows included.
+    /// The digest of a view's contents at times below `upper`.
     ///
     /// # Errors
     /// When stored rows are damaged.
-    pub(super) fn digest_of_all(&self, view: usize, upper: Epoch) -> Result<Digest> {
-        let held = self.digest(view, upper);
-        match &self.stored {
-            Some(stored) => stored.digest(view).map(|digest| digest.plus(held)),
-            None => Ok(held),
-        }
-    }
-
-    /// The digest of what the batches of a view have at times below `upper`.
-    pub(super) fn digest(&self, view: usize, upper: Epoch) -> Digest {
-        let mut digest = Digest::default();
+    pub(super) fn digest(&self, view: usize, upper: Epoch) -> Result<Digest> {
+        let mut digest = match &self.stored {
+            Some(stored) => stored.digest(view)?,
+            None => Digest::default(),
+        };
         for batch in self.batches(view, upper) {
             batch.for_each(|key, value, time, diff| {
                 if time < upper {
@@ -92,7 +95,7 @@ impl IndexState {
                 }
             });
         }
-        digest
+        Ok(digest)
     }
 
     /// The batches of each shard of a view that hold times below `upper`, oldest first.

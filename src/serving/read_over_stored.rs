@@ -7,7 +7,7 @@ use super::merge_page::MergedBatches;
 use super::page::{Cursor, Filling, Page};
 use super::row::Row;
 use super::stored_view::StoredView;
-use super::values_of_key::values_of;
+use super::values_of_key::{values_of, visit_sums};
 use super::view_batch::ViewBatch;
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
@@ -30,21 +30,11 @@ pub(super) fn get_over_stored(
     upper: Epoch,
     visit: &mut dyn FnMut(&[u8], isize),
 ) -> Result<()> {
-    let mut updates: Vec<(Vec<u8>, isize)> = Vec::new();
-    let keep = |value: &[u8], times| updates.push((value.to_vec(), times));
-    values_of(state, view, key, upper, usize::MAX, keep);
-    if updates.is_empty() {
-        return stored.get(key, visit);
-    }
-    let keep = |value: &[u8], times| updates.push((value.to_vec(), times));
-    stored.get(key, &mut { keep })?;
-    updates.sort_unstable();
-    for values in updates.chunk_by(|one, other| one.0 == other.0) {
-        let times: isize = values.iter().map(|(_, times)| times).sum();
-        if times != 0 {
-            visit(&values[0].0, times);
-        }
-    }
+    let mut found: Vec<(Vec<u8>, isize)> = Vec::new();
+    let mut keep = |value: &[u8], times| found.push((value.to_vec(), times));
+    values_of(state, view, key, upper, usize::MAX, &mut keep);
+    stored.get(key, &mut keep)?;
+    visit_sums(found, visit);
     Ok(())
 }
 

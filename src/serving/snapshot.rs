@@ -204,19 +204,9 @@ impl Snapshot {
     /// # Errors
     /// When the lease has expired.
     #[inline]
-    pub fn get_with(
-        &self,
-        view: usize,
-        key: &[u8],
-        mut visit: impl FnMut(&[u8], isize),
-    ) -> Result<()> {
+    pub fn get_with(&self, view: usize, key: &[u8], visit: impl FnMut(&[u8], isize)) -> Result<()> {
         let state = self.lease.state()?;
-        if let Some(stored) = &state.stored {
-            let stored = stored.view(view);
-            return get_over_stored(stored, &state, view, key, self.lease.upper, &mut visit);
-        }
-        lookup(&state, view, key, self.lease.upper, visit);
-        Ok(())
+        lookup(&state, view, key, self.lease.upper, visit)
     }
 
     /// The values of many keys, in the order of `keys`. The keys are looked up in order of their
@@ -236,14 +226,8 @@ impl Snapshot {
         for index in order {
             let key = keys[index].as_ref();
             let values = &mut found[index];
-            let mut visit = |value: &[u8], times| values.push((value.to_vec(), times));
-            match &state.stored {
-                Some(stored) => {
-                    let stored = stored.view(view);
-                    get_over_stored(stored, &state, view, key, self.lease.upper, &mut visit)?;
-                }
-                None => lookup(&state, view, key, self.lease.upper, visit),
-            }
+            let visit = |value: &[u8], times| values.push((value.to_vec(), times));
+            lookup(&state, view, key, self.lease.upper, visit)?;
         }
         Ok(found)
     }
@@ -292,7 +276,7 @@ impl Snapshot {
     /// When the lease has expired.
     pub fn digest(&self, view: usize) -> Result<Digest> {
         let state = self.lease.state()?;
-        state.digest_of_all(view, self.lease.upper)
+        state.digest(view, self.lease.upper)
     }
 }
 
@@ -309,9 +293,13 @@ fn lookup(
     view: usize,
     key: &[u8],
     upper: Epoch,
-    visit: impl FnMut(&[u8], isize),
-) {
+    mut visit: impl FnMut(&[u8], isize),
+) -> Result<()> {
+    if let Some(stored) = &state.stored {
+        return get_over_stored(stored.view(view), state, view, key, upper, &mut visit);
+    }
     values_of(state, view, key, upper, usize::MAX, visit);
+    Ok(())
 }
 
 pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<()> {

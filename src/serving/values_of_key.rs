@@ -14,7 +14,7 @@ pub(super) fn values_of(
     key: &[u8],
     upper: Epoch,
     most: usize,
-    mut visit: impl FnMut(&[u8], isize),
+    visit: impl FnMut(&[u8], isize),
 ) -> bool {
     let hash = hash_key(key);
     let list = &state.view(view)[shard_of_hash(hash, state.shards)];
@@ -43,12 +43,21 @@ pub(super) fn values_of(
             }
         }
     }
-    found.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    for values in found.chunk_by(|a, b| a.0 == b.0) {
+    visit_sums(found, visit);
+    true
+}
+
+/// Visits each of the values once, in order, unless its multiplicities add up to zero.
+#[inline]
+pub(super) fn visit_sums<V: AsRef<[u8]>>(
+    mut found: Vec<(V, isize)>,
+    mut visit: impl FnMut(&[u8], isize),
+) {
+    found.sort_unstable_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+    for values in found.chunk_by(|a, b| a.0.as_ref() == b.0.as_ref()) {
         let times: isize = values.iter().map(|(_, times)| times).sum();
         if times != 0 {
-            visit(values[0].0, times);
+            visit(values[0].0.as_ref(), times);
         }
     }
-    true
 }
