@@ -45,11 +45,19 @@ pub(super) fn install_base(entry: &StartedDataflow, view: &BatchView) -> Result<
 
 /// The views of a batch view in their files, with the digests that its manifest states.
 pub(super) fn stored_base(description: &Description, view: &BatchView) -> Result<StoredBase> {
-    let stored = |info: &ViewInfo| {
-        let (_, digest) = view.view_size(&info.name)?;
-        Ok((Arc::new(view.mapped(&info.name)?) as Arc<dyn StoredView>, digest))
-    };
-    description.views.iter().map(stored).collect()
+    let digests = description.views.iter().map(|info| view.view_size(&info.name));
+    let digests = digests.map(|size| size.map(|(_, digest)| digest));
+    let views = mapped_views(description, view)?.into_iter();
+    views.zip(digests).map(|(view, digest)| Ok((view, digest?))).collect()
+}
+
+/// The views of a batch view, in their files.
+pub(super) fn mapped_views(
+    description: &Description,
+    view: &BatchView,
+) -> Result<Vec<Arc<dyn StoredView>>> {
+    let mapped = |info: &ViewInfo| Ok(Arc::new(view.mapped(&info.name)?) as Arc<dyn StoredView>);
+    description.views.iter().map(mapped).collect()
 }
 
 /// The blocks of a batch view's accumulations, shared out among workers.

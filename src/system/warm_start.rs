@@ -22,6 +22,7 @@ use super::check_batch_view_fits::{check_log, check_types};
 use super::control::{Controlled, Parts};
 use super::erase::rewritten;
 use super::rebuild_queue::RebuildQueue;
+use super::restore_batch_view::mapped_views;
 use super::served_dataflows::StartedDataflow;
 use super::system::System;
 use super::version_registry::{Current, Running};
@@ -34,7 +35,7 @@ use diptych_batch_view::{BatchView, lineage_in_force};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer};
-use diptych_serving::{Index, IndexOptions, Serving, StoredView};
+use diptych_serving::{Index, IndexOptions, Serving};
 use diptych_speed::LaneStatus;
 
 impl System {
@@ -147,10 +148,7 @@ pub(super) fn stored(
     options: &IndexOptions,
 ) -> Result<Index> {
     let views = description.views.clone();
-    let mapped = views
-        .iter()
-        .map(|info| view.mapped(&info.name).map(|mapped| Arc::new(mapped) as Arc<dyn StoredView>));
-    let mapped = mapped.collect::<Result<Vec<_>>>()?;
+    let mapped = mapped_views(description, view)?;
     Index::stored(&description.version, views, view.boundary(), mapped, options.clone())
 }
 
