@@ -6,22 +6,20 @@
 use std::collections::VecDeque;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
-use super::cast as pg_cast;
 use super::exact_total::Goal;
 use super::failure::{Outcome, failure};
+use super::{arithmetic, cast};
 
 fn as_doubles(values: &[ArrayRef]) -> Outcome<Vec<ArrayRef>> {
-    let double = |array: &ArrayRef| Ok(cast(array, &DataType::Float64)?);
-    values.iter().map(double).collect()
+    values.iter().map(arithmetic::as_doubles).collect()
 }
 
 fn as_single(value: &ScalarValue) -> Outcome<ScalarValue> {
-    let single = pg_cast::column(&value.to_array()?, &DataType::Float32)?;
+    let single = cast::column(&value.to_array()?, &DataType::Float32)?;
     ScalarValue::try_from_array(&single, 0)
 }
 
@@ -67,7 +65,7 @@ impl GroupsAccumulator for Singles<dyn GroupsAccumulator> {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Outcome<ArrayRef> {
-        pg_cast::column(&self.0.evaluate(emit_to)?, &DataType::Float32)
+        cast::column(&self.0.evaluate(emit_to)?, &DataType::Float32)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Outcome<Vec<ArrayRef>> {
@@ -116,7 +114,7 @@ impl FloatFrame {
 
 impl Accumulator for FloatFrame {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Outcome<()> {
-        let doubles = cast(&values[0], &DataType::Float64)?;
+        let doubles = arithmetic::as_doubles(&values[0])?;
         self.values.extend(doubles.as_primitive::<Float64Type>().iter());
         Ok(())
     }
