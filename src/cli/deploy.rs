@@ -197,6 +197,7 @@ fn prepare(
         }
     }
     let options = ServeOptions::default().cluster(cluster).profiled(true).writer_slot(late);
+    let options = options.index(serve::index_options(&args.serve));
     let served = system.serve(definitions, options)?;
     catch_up(&served, upper, DEPLOY_CATCH_UP)?;
     for definition in definitions {

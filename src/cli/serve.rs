@@ -68,8 +68,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let (writer, refused) = log.unwrap_or_default();
     // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
-    let index = IndexOptions { views_in_files: args.views_in_files, ..IndexOptions::default() };
-    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled).index(index);
+    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
+    options = options.index(index_options(args));
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }
@@ -102,6 +102,11 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
         Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
+}
+
+/// What the arguments say about indexes.
+pub(super) fn index_options(args: &ServeArgs) -> IndexOptions {
+    IndexOptions { views_in_files: args.views_in_files, ..IndexOptions::default() }
 }
 
 /// The versions that served last, where this binary has them.
