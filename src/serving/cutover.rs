@@ -163,8 +163,8 @@ impl Index {
     pub fn base_checked(&self) -> Result<bool> {
         let writer = lock(&self.shared.writer);
         let Some(restored) = &writer.restored else {
-            // The dataflow behind stored views without a base has an index of its own.
-            return Ok(!self.is_stored());
+            // The dataflow behind stored views that nobody publishes to has an index of its own.
+            return Ok(!self.is_stored() || writer.published.iter().any(|upper| *upper > 0));
         };
         let Some(expected) = &restored.expected else { return Ok(false) };
         if writer.published.iter().any(|upper| *upper < restored.boundary) {
