@@ -8,6 +8,7 @@ pub mod error;
 pub mod escaped_text;
 #[doc(hidden)]
 pub mod fuzz_target;
+pub mod hash_buckets;
 pub mod io;
 pub mod limits;
 pub mod lock_mutex;

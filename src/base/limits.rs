@@ -178,6 +178,14 @@ const _: () = assert!(PRODUCERS_MAX < REMEMBERED_MAX, "each producer keeps at le
 /// Bytes after which a block of a view is closed: a point read has to check and search one block.
 pub const BATCH_VIEW_BLOCK_BYTES: usize = 32 << 10;
 
+/// Bytes of the offsets of rows that each part of a stored view keeps for its next reads, 4 for a
+/// row: blocks beyond are checked and searched again by each read.
+pub const ROW_OFFSETS_BYTES_MAX: usize = 16 << 20;
+
+/// Target size in bytes of a block of an accumulation's entries: a look-up reads one whole, and its
+/// entries lie in the order of a hash, so neighbours are no help.
+pub const ACCUMULATION_ENTRIES_BLOCK_BYTES: usize = 8 << 10;
+
 /// Largest block of rows in a batch view, and so about the largest row: the greatest length that
 /// the format can store. A row that fits in memory can be written, else no checkpoint would succeed
 /// any more; blocks are read in place, so their length costs nothing.

@@ -13,6 +13,7 @@
 //! With several processes each worker writes its own files; process 0 writes the manifest when all
 //! have reported theirs as durable.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -26,11 +27,11 @@ use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchViewWriter, Meta};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{
-    AccumulationBlocks, Alarm, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic,
-    agree, history, watch, worker_of,
+    AccumulationBlocks, Alarm, Capture, Cluster, History, Lane, Progress, Reports, StatePlace,
+    StoredState, abort_on_panic, agree, history, watch, worker_of,
 };
 use diptych_log::Reader;
-use diptych_serving::Publish;
+use diptych_serving::{Index, Publish, Read};
 
 /// The inputs of a batch run.
 pub struct Job {
@@ -42,8 +43,8 @@ pub struct Job {
     pub reader: Arc<Reader>,
     /// The first epoch that is not read.
     pub boundary: Epoch,
-    /// Accumulations at an earlier boundary, to which only the events since then are added.
-    pub earlier: Option<(Epoch, AccumulationBlocks)>,
+    /// What the run continues, to which only the events since then are added.
+    pub earlier: Earlier,
     /// The workers.
     pub cluster: Cluster,
     /// Counters of the run's progress.
@@ -54,6 +55,28 @@ pub struct Job {
     pub writer: BatchViewWriter,
     /// Cancels the run when it becomes true.
     pub stop: Arc<AtomicBool>,
+}
+
+/// What a batch run continues.
+pub enum Earlier {
+    /// Nothing: all events are read.
+    Nothing,
+    /// Accumulations at this boundary, which are loaded.
+    Blocks(Epoch, AccumulationBlocks),
+    /// Accumulations that stay in files, and an index over the stored views of the same boundary:
+    /// the run costs memory for what has changed since only.
+    Files(Arc<StoredState>, Index),
+}
+
+impl Earlier {
+    /// The first epoch that is read.
+    fn boundary(&self) -> Epoch {
+        match self {
+            Earlier::Nothing => 0,
+            Earlier::Blocks(boundary, _) => *boundary,
+            Earlier::Files(stored, _) => stored.boundary(),
+        }
+    }
 }
 
 /// The report of a finished batch run.
@@ -88,7 +111,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
     let dataflow = job.description.name.clone();
     let version = job.description.version.clone();
     let boundary = job.boundary;
-    let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
+    let from = job.earlier.boundary();
     let run = Arc::new(SharedRun {
         job,
         capture,
@@ -129,6 +152,34 @@ pub fn run(job: Job) -> Result<BatchReport> {
     })
 }
 
+/// Writes the parts of `workers` of all views of `index` at times below `boundary`: that of worker
+/// 0 has all rows.
+///
+/// # Errors
+/// When stored rows are damaged, or the disk refuses.
+pub fn write_index(
+    index: &Index,
+    boundary: Epoch,
+    writer: &BatchViewWriter,
+    workers: Range<usize>,
+) -> Result<()> {
+    let snapshot = index.snapshot(Read::AsOf(boundary - 1))?;
+    snapshot.hold()?;
+    for (id, view) in index.views().iter().enumerate() {
+        for worker in workers.clone() {
+            let mut part = writer.view(&view.name, worker)?;
+            if worker == 0 {
+                for row in snapshot.scan(id) {
+                    let row = row?;
+                    part.push(&row.key, &row.value, row.multiplicity)?;
+                }
+            }
+            part.finish()?;
+        }
+    }
+    Ok(())
+}
+
 /// The state of a batch run that the workers of this process share.
 struct SharedRun {
     job: Job,
@@ -146,10 +197,10 @@ impl SharedRun {
         self.begun.get_or_init(Instant::now);
         let job = &self.job;
         let end = job.reader.end_at(job.boundary);
-        let task = match &job.earlier {
-            None => format!("batch {} up to {end}", job.description.plan()),
-            Some((from, _)) => {
-                let from = job.reader.end_at(*from);
+        let task = match job.earlier.boundary() {
+            0 => format!("batch {} up to {end}", job.description.plan()),
+            from => {
+                let from = job.reader.end_at(from);
                 format!("batch {} from {from} up to {end}", job.description.plan())
             }
         };
@@ -215,14 +266,18 @@ impl SharedRun {
         let job = &self.job;
         let index = worker.index();
         let peers = worker.peers();
-        let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
+        let (publisher, place): (Arc<dyn Publish>, _) = match &job.earlier {
+            Earlier::Files(stored, index) => {
+                (Arc::new(index.clone()), StatePlace::Files(Some(Arc::clone(stored))))
+            }
+            _ => (Arc::clone(&self.capture) as Arc<dyn Publish>, StatePlace::Memory),
+        };
         let mut lane = Lane::install(
             worker,
             &job.definition,
-            job.cluster.workers,
-            &publisher,
-            job.boundary,
-            self.history(index, peers)?,
+            (job.cluster.workers, &publisher),
+            &place,
+            (job.boundary, self.history(index, peers)?),
             &job.progress,
         )?;
         loop {
@@ -248,11 +303,11 @@ impl SharedRun {
     /// This worker's share of history: rows, or accumulations and the rows since.
     fn history(&self, index: usize, peers: usize) -> Result<History> {
         let job = &self.job;
-        let (from, blocks) = match &job.earlier {
-            Some((from, blocks)) => (*from, Some(blocks(index, peers))),
-            None => (0, None),
+        let blocks = match &job.earlier {
+            Earlier::Blocks(_, blocks) => Some(blocks(index, peers)),
+            Earlier::Nothing | Earlier::Files(..) => None,
         };
-        let epochs = from..job.boundary;
+        let epochs = job.earlier.boundary()..job.boundary;
         let rows = history(&job.reader, epochs, &job.description.streams, index, peers)?;
         Ok(Box::new(blocks.into_iter().flatten().chain(rows)))
     }
@@ -269,9 +324,11 @@ impl SharedRun {
         let job = &self.job;
         for (name, _) in &job.description.accumulations {
             let mut part = job.writer.accumulation(name, index)?;
-            lane.installed()
-                .dump(name, job.boundary, &mut |block, rows| part.block(block, rows))?;
+            lane.installed().dump(name, job.boundary, &mut |piece| part.put(piece))?;
             part.finish()?;
+        }
+        if let Earlier::Files(_, views) = &job.earlier {
+            return write_index(views, job.boundary, &job.writer, index..index + 1);
         }
         for (number, view) in job.description.views.iter().enumerate() {
             let mut part = job.writer.view(&view.name, index)?;

@@ -10,7 +10,7 @@ use diptych_base::io::File;
 
 /// The magic bytes of a part of an accumulation, or of a view whose index is one block.
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
-/// The magic bytes of a part of a view whose index has levels.
+/// The magic bytes of a part with rows in order and an index that has levels.
 pub(super) const MAGIC_LEVELS: [u8; 8] = *b"DPTPART2";
 /// The bytes before each block: length and checksum.
 pub(super) const FRAME: usize = 8;

@@ -14,8 +14,9 @@ use arrow_buffer::Buffer;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 
-use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS, damaged, read_block};
+use super::block::{BlockWriter, FRAME, MAGIC, MAGIC_LEVELS, damaged, read_block};
 use super::manifest::{PartFile, codec};
+use super::row_codec::row_at;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
@@ -94,8 +95,36 @@ pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<BlockEntry>) -> R
 pub(super) struct RowBlock {
     pub(super) offset: u64,
     pub(super) separator: Vec<u8>,
-    /// The bytes of its rows and the offset of each, once the checksum has been verified.
-    pub(super) rows: OnceLock<(Buffer, Box<[u32]>)>,
+    /// Its rows, where they are kept once the checksum has been verified.
+    pub(super) rows: OnceLock<Arc<BlockRows>>,
+}
+
+/// The rows of a block whose checksum has been verified.
+pub(super) struct BlockRows {
+    pub(super) bytes: Buffer,
+    /// The offset of each row in the bytes.
+    pub(super) starts: Box<[u32]>,
+    /// The offset of the block in its file.
+    pub(super) offset: u64,
+}
+
+impl BlockRows {
+    /// Key, value and multiplicity of a row; none behind the last.
+    ///
+    /// # Errors
+    /// When the bytes are others than at the first read.
+    pub(super) fn row(&self, path: &Path, row: usize) -> Result<Option<(&[u8], &[u8], isize)>> {
+        let Some(start) = self.starts.get(row) else { return Ok(None) };
+        row_at(&self.bytes, *start as usize).map(Some).ok_or_else(|| {
+            let offset = self.offset + (FRAME + *start as usize) as u64;
+            damaged(path, offset, "a row has changed since it was first read")
+        })
+    }
+
+    /// As [`BlockRows::row`], for a row that was read before.
+    pub(super) fn known(&self, row: usize) -> Option<(&[u8], &[u8], isize)> {
+        row_at(&self.bytes, *self.starts.get(row)? as usize)
+    }
 }
 
 /// A block of the lowest level: read when a key is first looked up in it.

@@ -16,8 +16,8 @@ use diptych_serving::Digest;
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
-/// block; from 2 on it has levels.
-pub(super) const FORMAT: u32 = 2;
+/// block; from 2 on it has levels; from 3 on accumulations may have it, too.
+pub(super) const FORMAT: u32 = 3;
 /// The length of the head: magic, format, length of the body, checksum.
 const HEAD: usize = 8 + 4 + 4 + 4;
 
@@ -61,7 +61,7 @@ pub(super) struct PartFile {
     pub(super) blocks: u64,
     pub(super) rows: u64,
     pub(super) digest: Digest,
-    /// The offset of the index of a view's blocks.
+    /// The offset of the index of the blocks of rows, where there are rows.
     pub(super) footer: u64,
 }
 

@@ -1,20 +1,22 @@
 //! A view read in place: its parts are mapped, and a row is found without reading the rows before.
 //!
 //! Opening a view reads the upper levels of its block indexes only. A block's checksum is verified
-//! at the first read of one of its rows, and the offsets of its rows are kept: from then on a row
-//! is found by binary search. So a view of any size answers at once, and damage is reported by the
-//! read that meets it.
+//! at the first read of one of its rows, and the offsets of its rows are kept, up to a bound: from
+//! then on a row is found by binary search, without another check. So a view of any size answers at
+//! once, and damage is reported by the read that meets it.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_buffer::Buffer;
 
-use super::block::{FRAME, damaged, read_block};
-use super::block_index::{BlockIndex, RowBlock, halved};
+use super::block::read_block;
+use super::block_index::{BlockIndex, BlockRows, RowBlock, halved};
 use super::manifest::PartFile;
-use super::row_codec::{HEAD, row_at, visit_rows};
+use super::row_codec::{HEAD, visit_rows};
 use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::ROW_OFFSETS_BYTES_MAX;
 use diptych_row::ByteRange;
 use diptych_serving::{Cursor, Filling, Page, Row, StoredView};
 
@@ -30,6 +32,8 @@ struct MappedPart {
     path: Arc<Path>,
     file: Buffer,
     index: BlockIndex,
+    /// The bytes of the offsets of rows that are kept.
+    kept: AtomicUsize,
 }
 
 /// A row in place: key, value, multiplicity.
@@ -48,13 +52,14 @@ struct Place {
 impl MappedPart {
     fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
         let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
-        Ok(MappedPart { path, file, index })
+        Ok(MappedPart { path, file, index, kept: AtomicUsize::new(0) })
     }
 
-    /// The bytes of a block, and the offsets of its rows.
-    fn rows<'b>(&self, block: &'b RowBlock) -> Result<(&'b Buffer, &'b [u32])> {
-        if let Some((bytes, starts)) = block.rows.get() {
-            return Ok((bytes, starts));
+    /// The rows of a block, which is checked at the first read. `keep` has the offsets of its rows
+    /// kept for later reads, up to a bound for all blocks.
+    fn rows(&self, block: &RowBlock, keep: bool) -> Result<Arc<BlockRows>> {
+        if let Some(rows) = block.rows.get() {
+            return Ok(Arc::clone(rows));
         }
         let (bytes, _) = read_block(&self.path, &self.file, block.offset)?;
         let mut starts = Vec::new();
@@ -64,68 +69,63 @@ impl MappedPart {
             next += HEAD + key.len() + value.len();
             true
         })?;
-        let (bytes, starts) = block.rows.get_or_init(|| (bytes, starts.into()));
-        Ok((bytes, starts))
+        let rows = Arc::new(BlockRows { bytes, starts: starts.into(), offset: block.offset });
+        let size = size_of_val(&*rows.starts);
+        if keep && self.kept.fetch_add(size, Ordering::Relaxed) < ROW_OFFSETS_BYTES_MAX {
+            return Ok(Arc::clone(block.rows.get_or_init(|| rows)));
+        }
+        Ok(rows)
     }
 
-    /// The row at a place.
-    fn row(&self, place: Place) -> Result<Option<Found<'_>>> {
+    /// The rows of the block at a place; none at the end.
+    fn block(&self, place: Place, keep: bool) -> Result<Option<Arc<BlockRows>>> {
         if place.leaf >= self.index.leaves() {
             return Ok(None);
         }
-        let Some(block) = self.index.blocks(place.leaf)?.get(place.block) else { return Ok(None) };
-        let (bytes, starts) = self.rows(block)?;
-        let Some(start) = starts.get(place.row) else { return Ok(None) };
-        // Verified before; the bytes may be others now, if the file was changed.
-        row_at(bytes, *start as usize).map(Some).ok_or_else(|| {
-            let offset = block.offset + (FRAME + *start as usize) as u64;
-            damaged(&self.path, offset, "a row has changed since it was first read")
-        })
+        let block = self.index.blocks(place.leaf)?.get(place.block);
+        block.map(|block| self.rows(block, keep)).transpose()
     }
 
-    /// The place of the first row that is not `before`, which is true of some first rows.
-    fn seek(&self, key: &[u8], before: impl Fn(&[u8], &[u8]) -> bool) -> Result<Place> {
+    /// The place of the first row that is not `before`, which is true of some first rows, and the
+    /// rows of its block.
+    fn seek(
+        &self,
+        key: &[u8],
+        before: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<(Place, Option<Arc<BlockRows>>)> {
         // A block may end with rows of the key that the next block begins with.
         let (leaf, block) = self.index.last_below(key, |leaf, block| {
-            let first = self.row(self.settled(Place { leaf, block, row: 0 })?)?;
-            Ok(first.is_some_and(|(first, ..)| first < key))
+            let first = self.settled(Place { leaf, block, row: 0 }, true)?;
+            let (place, Some(rows)) = first else { return Ok(false) };
+            Ok(rows.row(&self.path, place.row)?.is_some_and(|(first, ..)| first < key))
         })?;
         let mut place = Place { leaf, block, row: 0 };
-        while place.leaf < self.index.leaves() {
-            let Some(block) = self.index.blocks(place.leaf)?.get(place.block) else {
-                place = Place { leaf: place.leaf + 1, ..Place::default() };
-                continue;
-            };
-            let rows = self.rows(block)?.1.len();
-            place.row = halved(rows, |row| {
-                let row = self.row(Place { row, ..place })?;
+        loop {
+            let (found, rows) = self.settled(place, true)?;
+            place = found;
+            let Some(rows) = rows else { return Ok((place, None)) };
+            place.row = halved(rows.starts.len(), |row| {
+                let row = rows.row(&self.path, row)?;
                 Ok(row.is_some_and(|(key, value, _)| before(key, value)))
             })?;
-            if place.row < rows {
-                break;
+            if place.row < rows.starts.len() {
+                return Ok((place, Some(rows)));
             }
             place = Place { block: place.block + 1, row: 0, ..place };
         }
-        Ok(place)
     }
 
-    /// The place after the row at a place.
-    fn behind(&self, place: Place) -> Result<Place> {
-        self.settled(Place { row: place.row + 1, ..place })
-    }
-
-    /// The place of the row at `place`, or of the next row.
-    fn settled(&self, mut place: Place) -> Result<Place> {
+    /// The place of the row at `place`, or of the first row after it, and the rows of its block.
+    fn settled(&self, mut place: Place, keep: bool) -> Result<(Place, Option<Arc<BlockRows>>)> {
         while place.leaf < self.index.leaves() {
-            let blocks = self.index.blocks(place.leaf)?;
-            // A block without rows is never written; one would be skipped.
-            match blocks.get(place.block) {
-                Some(block) if place.row < self.rows(block)?.1.len() => break,
+            match self.block(place, keep)? {
+                // A block without rows is never written; one would be skipped.
+                Some(rows) if place.row < rows.starts.len() => return Ok((place, Some(rows))),
                 Some(_) => place = Place { block: place.block + 1, row: 0, ..place },
                 None => place = Place { leaf: place.leaf + 1, ..Place::default() },
             }
         }
-        Ok(place)
+        Ok((place, None))
     }
 }
 
@@ -133,19 +133,44 @@ impl MappedPart {
 struct Reading<'a> {
     part: &'a MappedPart,
     place: Place,
-    row: Option<Found<'a>>,
+    /// The rows of the block at the place; none at the end of the part, or of the range.
+    rows: Option<Arc<BlockRows>>,
 }
 
 impl<'a> Reading<'a> {
-    fn at(part: &'a MappedPart, place: Place, range: &ByteRange) -> Result<Self> {
-        let row = part.row(place)?.filter(|(key, ..)| range.is_before_end(key));
-        Ok(Reading { part, place, row })
+    fn at(
+        part: &'a MappedPart,
+        (place, rows): (Place, Option<Arc<BlockRows>>),
+        range: &ByteRange,
+    ) -> Result<Self> {
+        let mut reading = Reading { part, place, rows };
+        reading.end_with(range)?;
+        Ok(reading)
+    }
+
+    /// Ends the reading where the range ends.
+    fn end_with(&mut self, range: &ByteRange) -> Result<()> {
+        let Some(rows) = &self.rows else { return Ok(()) };
+        let row = rows.row(&self.part.path, self.place.row)?;
+        if !row.is_some_and(|(key, ..)| range.is_before_end(key)) {
+            self.rows = None;
+        }
+        Ok(())
+    }
+
+    /// The row at the place.
+    fn row(&self) -> Option<Found<'_>> {
+        self.rows.as_ref().and_then(|rows| rows.known(self.place.row))
     }
 
     fn step(&mut self, range: &ByteRange) -> Result<()> {
-        let place = self.part.behind(self.place)?;
-        *self = Reading::at(self.part, place, range)?;
-        Ok(())
+        let next = Place { row: self.place.row + 1, ..self.place };
+        match &self.rows {
+            Some(rows) if next.row < rows.starts.len() => self.place = next,
+            // Blocks that are read on the way are not looked up soon.
+            _ => (self.place, self.rows) = self.part.settled(next, false)?,
+        }
+        self.end_with(range)
     }
 }
 
@@ -200,20 +225,24 @@ impl StoredView for MappedView {
             readings.push(Reading::at(part, place, range)?);
         }
         let mut filling = Filling::new(behind, limit);
+        let mut passed = Vec::new();
         while let Some((key, value)) = least(&readings) {
             if filling.is_full() {
                 return filling.end(true);
             }
             let mut multiplicity = 0;
-            for reading in &mut readings {
-                if let Some((one, other, times)) = reading.row
+            for (number, reading) in readings.iter().enumerate() {
+                if let Some((one, other, times)) = reading.row()
                     && (one, other) == (key, value)
                 {
                     multiplicity += times;
-                    reading.step(range)?;
+                    passed.push(number);
                 }
             }
             filling.push(key, value, multiplicity)?;
+            for number in passed.drain(..) {
+                readings[number].step(range)?;
+            }
         }
         filling.end(false)
     }
@@ -224,7 +253,7 @@ impl StoredView for MappedView {
 }
 
 /// The least row that the readings are at.
-fn least<'a>(readings: &[Reading<'a>]) -> Option<(&'a [u8], &'a [u8])> {
-    let rows = readings.iter().filter_map(|reading| reading.row);
+fn least<'a>(readings: &'a [Reading<'_>]) -> Option<(&'a [u8], &'a [u8])> {
+    let rows = readings.iter().filter_map(Reading::row);
     rows.map(|(key, value, _)| (key, value)).min()
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::block::{BlockReader, damaged};
+use super::block::{BlockReader, MAGIC_LEVELS, damaged};
 use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
+use super::mapped_accumulation::{MappedAccumulation, as_blocks};
 use super::mapped_view::MappedView;
 use super::paths::{self, Identity, PartKind};
 use super::row_codec::visit_rows;
@@ -26,6 +27,15 @@ pub struct BatchView {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     manifest: Arc<BatchViewManifest>,
+}
+
+/// When the files of a batch view are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileCheck {
+    /// All of them, byte by byte, before the batch view is used.
+    Whole,
+    /// Each block by the read that meets it: what costs nothing for what is not read.
+    AsRead,
 }
 
 /// The result of [`BatchView::newest`].
@@ -50,11 +60,12 @@ impl BatchView {
         identity: &Identity,
         at_most: Epoch,
     ) -> Result<NewestBatchView> {
-        BatchView::newest_that(disk, root, identity, at_most, |_| Ok(()))
+        BatchView::newest_that(disk, root, identity, at_most, FileCheck::Whole, |_| Ok(()))
     }
 
     /// As [`BatchView::newest`], but only of batch views that `fits` accepts: the others are passed
-    /// over and named, too, as are those of another dataflow or version that were put there.
+    /// over and named, too, as are those of another dataflow or version that were put there. With
+    /// [`FileCheck::AsRead`] only manifests are read.
     ///
     /// # Errors
     /// As [`BatchView::newest`], and errors of `fits` other than a conflict.
@@ -63,6 +74,7 @@ impl BatchView {
         root: &Path,
         identity: &Identity,
         at_most: Epoch,
+        check: FileCheck,
         fits: impl Fn(&BatchView) -> Result<()>,
     ) -> Result<NewestBatchView> {
         let mut newest = NewestBatchView { found: None, damaged: Vec::new() };
@@ -70,8 +82,15 @@ impl BatchView {
             if boundary > at_most {
                 continue;
             }
-            let whole = BatchView::open(Arc::clone(&disk), root, identity, boundary)
-                .and_then(|view| fits(&view).and_then(|()| view.verify()).map(|()| view));
+            let whole =
+                BatchView::open(Arc::clone(&disk), root, identity, boundary).and_then(|view| {
+                    fits(&view)?;
+                    match check {
+                        FileCheck::Whole => view.verify()?,
+                        FileCheck::AsRead => {}
+                    }
+                    Ok(view)
+                });
             match whole {
                 Ok(view) => {
                     newest.found = Some(view);
@@ -295,7 +314,7 @@ impl BatchView {
     }
 
     /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together
-    /// the readers get each block once, in any number of threads.
+    /// the readers get each entry once, in any number of threads.
     ///
     /// # Errors
     /// When there is no such accumulation or a part is damaged; the iterator gives an error when a
@@ -307,14 +326,31 @@ impl BatchView {
         readers: usize,
     ) -> Result<impl Iterator<Item = Result<Buffer>> + use<>> {
         assert!(reader < readers, "reader {reader} of {readers}");
-        let parts: Result<Vec<BlockReader>> = self
+        let parts: Result<Vec<_>> = self
             .parts(PartKind::Accumulation, name)?
             .map(|part| {
                 let (path, file) = self.map(part)?;
-                BlockReader::new(path, file, part.blocks)
+                let sorted = file.starts_with(&MAGIC_LEVELS);
+                Ok((sorted, Arc::clone(&path), BlockReader::new(path, file, part.blocks)?))
             })
             .collect();
-        Ok(parts?.into_iter().flatten().skip(reader).step_by(readers))
+        let blocks = parts?.into_iter().flat_map(|(sorted, path, blocks)| {
+            blocks.map(move |block| (sorted.then(|| Arc::clone(&path)), block))
+        });
+        Ok(blocks.skip(reader).step_by(readers).flat_map(|(sorted, block)| match (sorted, block) {
+            (Some(path), Ok(block)) => as_blocks(&path, &block),
+            (_, block) => vec![block],
+        }))
+    }
+
+    /// An accumulation that is read from its files, all of which are mapped at once. None when it
+    /// was written by a release whose files cannot be searched.
+    ///
+    /// # Errors
+    /// When there is no such accumulation, or what has to be read is damaged.
+    pub fn mapped_accumulation(&self, name: &str) -> Result<Option<MappedAccumulation>> {
+        let parts = self.parts(PartKind::Accumulation, name)?;
+        MappedAccumulation::open(parts.map(|part| (part, self.map(part))))
     }
 
     /// Calls `visit` with every row of a view: part by part, in order within a part.

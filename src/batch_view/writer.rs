@@ -5,17 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use bincode::Options;
 
-use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
-use super::block_index::{self, BlockEntry};
+use super::accumulation_writer::AccumulationWriter;
+use super::block::{BlockWriter, MAGIC_LEVELS};
 use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, codec};
 use super::paths::{self, Identity, PartKind};
-use super::row_codec::put_row;
+use super::sorted_rows::SortedRows;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, Lock, Open, replace};
-use diptych_base::limits::{
-    ACCUMULATION_BLOCK_BYTES_MAX, BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_BLOCK_BYTES_MAX,
-    BATCH_VIEW_MANIFEST_BYTES_MAX,
-};
+use diptych_base::limits::{BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_MANIFEST_BYTES_MAX};
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::Digest;
@@ -116,13 +113,13 @@ impl BatchViewWriter {
         Ok(())
     }
 
-    fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, PartFile)> {
-        assert!(worker < self.workers, "worker {worker} of {}", self.workers);
+    /// Begins the file of one worker's part.
+    pub(super) fn begin(
+        &self,
+        (kind, name, worker): (PartKind, &str, usize),
+        magic: [u8; 8],
+    ) -> Result<(BlockWriter, PartFile)> {
         let file = paths::part(self.boundary, kind, name, worker);
-        let magic = match kind {
-            PartKind::Accumulation => MAGIC,
-            PartKind::View => MAGIC_LEVELS,
-        };
         let opened = self.disk.open(&self.dir.join(&file), Open::Create)?;
         let writer = BlockWriter::new(opened, magic)?;
         let part = PartFile {
@@ -140,7 +137,8 @@ impl BatchViewWriter {
         Ok((writer, part))
     }
 
-    fn end(&self, writer: &BlockWriter, mut part: PartFile) -> Result<()> {
+    /// Makes a part durable, and lists it.
+    pub(super) fn end(&self, writer: &BlockWriter, mut part: PartFile) -> Result<()> {
         writer.sync()?;
         (part.bytes, part.crc) = (writer.len, writer.crc);
         let mut parts = lock(&self.parts);
@@ -155,8 +153,8 @@ impl BatchViewWriter {
     /// # Errors
     /// What the disk reports.
     pub fn accumulation(&self, name: &str, worker: usize) -> Result<AccumulationWriter<'_>> {
-        let (blocks, part) = self.begin(PartKind::Accumulation, name, worker)?;
-        Ok(AccumulationWriter { whole: self, blocks, part })
+        self.check_worker(worker);
+        Ok(AccumulationWriter::new(self, name, worker))
     }
 
     /// Creates one worker's part of a view.
@@ -164,11 +162,13 @@ impl BatchViewWriter {
     /// # Errors
     /// What the disk reports.
     pub fn view(&self, name: &str, worker: usize) -> Result<ViewWriter<'_>> {
-        let (blocks, part) = self.begin(PartKind::View, name, worker)?;
-        let block = Vec::new();
-        let last = None;
-        let index = Vec::new();
-        Ok(ViewWriter { whole: self, blocks, part, block, last, index })
+        self.check_worker(worker);
+        let (blocks, part) = self.begin((PartKind::View, name, worker), MAGIC_LEVELS)?;
+        Ok(ViewWriter { whole: self, rows: SortedRows::new(blocks, part, BATCH_VIEW_BLOCK_BYTES) })
+    }
+
+    fn check_worker(&self, worker: usize) {
+        assert!(worker < self.workers, "worker {worker} of {}", self.workers);
     }
 
     /// Completes the batch view: writes the manifest, and returns when all is durable.
@@ -231,44 +231,10 @@ impl Drop for BatchViewWriter {
     }
 }
 
-/// Writes one worker's part of an accumulation: blocks of bytes in the engine's own form.
-pub struct AccumulationWriter<'a> {
-    whole: &'a BatchViewWriter,
-    blocks: BlockWriter,
-    part: PartFile,
-}
-
-impl AccumulationWriter<'_> {
-    /// Appends a block of `rows` rows.
-    ///
-    /// # Errors
-    /// When it is larger than
-    /// [`ACCUMULATION_BLOCK_BYTES_MAX`](diptych_base::limits::ACCUMULATION_BLOCK_BYTES_MAX), or the
-    /// disk refuses.
-    pub fn block(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
-        self.part.rows += rows;
-        self.blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)
-    }
-
-    /// Makes the part durable.
-    ///
-    /// # Errors
-    /// What the disk reports.
-    pub fn finish(mut self) -> Result<()> {
-        self.part.blocks = self.blocks.blocks;
-        self.whole.end(&self.blocks, self.part)
-    }
-}
-
 /// Writes one worker's part of a view: rows in order.
 pub struct ViewWriter<'a> {
     whole: &'a BatchViewWriter,
-    blocks: BlockWriter,
-    part: PartFile,
-    block: Vec<u8>,
-    last: Option<(Vec<u8>, Vec<u8>)>,
-    /// The lowest level of the index.
-    index: Vec<BlockEntry>,
+    rows: SortedRows,
 }
 
 impl ViewWriter<'_> {
@@ -279,48 +245,15 @@ impl ViewWriter<'_> {
     /// # Errors
     /// When the row is too large, or the disk refuses.
     pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
-        assert!(multiplicity != 0, "row {key:02x?}, {value:02x?} is there zero times");
-        if self.block.len() >= BATCH_VIEW_BLOCK_BYTES {
-            self.flush()?;
-        }
-        if self.block.is_empty() {
-            let last = self.last.as_ref().map(|(key, _)| &key[..]);
-            self.index.push((self.blocks.len, block_index::separator(last, key)));
-        }
-        if let Some((last_key, last_value)) = &mut self.last {
-            assert!(
-                (&last_key[..], &last_value[..]) < (key, value),
-                "row {key:02x?}, {value:02x?} comes after {last_key:02x?}, {last_value:02x?}"
-            );
-            last_key.clear();
-            last_key.extend_from_slice(key);
-            last_value.clear();
-            last_value.extend_from_slice(value);
-        } else {
-            self.last = Some((key.to_vec(), value.to_vec()));
-        }
-        put_row(key, value, multiplicity, &mut self.block);
-        self.part.rows += 1;
-        self.part.digest.add(key, value, multiplicity);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.blocks.push(&self.block, BATCH_VIEW_BLOCK_BYTES_MAX as u64)?;
-        self.block.clear();
-        Ok(())
+        self.rows.push(key, value, multiplicity)
     }
 
     /// Writes the index of blocks and makes the part durable.
     ///
     /// # Errors
     /// What the disk reports.
-    pub fn finish(mut self) -> Result<()> {
-        if !self.block.is_empty() {
-            self.flush()?;
-        }
-        self.part.blocks = self.blocks.blocks;
-        self.part.footer = block_index::write(&mut self.blocks, self.index)?;
-        self.whole.end(&self.blocks, self.part)
+    pub fn finish(self) -> Result<()> {
+        let (blocks, part) = self.rows.finish()?;
+        self.whole.end(&blocks, part)
     }
 }

@@ -219,9 +219,10 @@ pub(super) struct ServeArgs {
     /// 10,000 epochs, 16 MiB of events or ten minutes are behind it (a state of over 1 GiB: never)
     #[arg(long, value_name = "TIME|auto|never", value_parser = checkpoints, default_value = "auto")]
     pub(super) checkpoint_every: Checkpoints,
-    /// Keep the views in the files of batch views: memory holds what changed since the last one
+    /// Keep views, and accumulations where that is possible, in the files of batch views: memory
+    /// holds what changed since the last one
     #[arg(long)]
-    pub(super) views_in_files: bool,
+    pub(super) state_in_files: bool,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,

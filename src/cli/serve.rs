@@ -106,7 +106,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
 
 /// What the arguments say about indexes.
 pub(super) fn index_options(args: &ServeArgs) -> IndexOptions {
-    IndexOptions { views_in_files: args.views_in_files, ..IndexOptions::default() }
+    IndexOptions { views_in_files: args.state_in_files, ..IndexOptions::default() }
 }
 
 /// The versions that served last, where this binary has them.

@@ -4,12 +4,14 @@
 //! results. When an epoch closes (or the combiner is full) its entries travel, exchanged by key,
 //! to the owner's *state*, another hash map, which emits the change of each key's row. Time is
 //! totally ordered and epochs close in order, so neither needs an arrangement, and the dump of the
-//! states of all workers *is* the accumulation on disk: it may be loaded by any worker count.
+//! states of all workers *is* the accumulation on disk: it may be loaded by any worker count, or
+//! read in place, so that memory holds what has changed since.
 //!
 //! Invariants:
 //! - the state holds exactly the events below its `upper`: partials of later epochs wait;
 //! - entries are dumped at F only when nothing at or beyond F was applied and nothing waits
-//!   (asserted);
+//!   (asserted), each owner's in the order of their places;
+//! - the owner of a key is decided by the bytes of the key, so its entries on disk are one range;
 //! - the change of one epoch may reach the output as several updates of one key (one per sending
 //!   worker); they consolidate to `-old +new`.
 
@@ -17,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Exchange;
@@ -26,15 +29,19 @@ use timely::dataflow::{Scope, Stream};
 
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
-use super::combiner::{Combiner, KeyPartial, PartialTable, combine, route};
+use super::combiner::{Combiner, KeyPartial, PartialTable, combine};
+use super::entry_bytes::{hash_of, write_in_order};
 use super::linear_operators::Front;
 use super::message_epoch::{epoch_of, retained};
 use super::out_of_range_errors::Refusals;
+use super::recent_entries::RecentEntries;
 use super::record_batch_pass::Pass;
 use super::report_state_size::LoggedSize;
 use super::vec_collection::Collection;
-use diptych_base::error::Result;
+use diptych_base::error::{Error, Result};
+use diptych_base::hash_buckets::{hashes_of_owner, owner_of_hash};
 use diptych_base::time::Epoch;
+use diptych_row::{ByteRange, StoredAccumulation};
 
 /// A barrier in the engine's interface: one dynamic call per (record batch, barrier).
 pub trait Barrier {
@@ -69,17 +76,44 @@ pub trait Barrier {
     }
     /// Sends the entries of one dumped block to their owners, at the input's current time.
     fn load(&mut self, block: &[u8]) -> Result<()>;
+    /// Can the barrier leave its entries in files?
+    fn keeps_in_files(&self) -> bool {
+        false
+    }
+    /// Leaves the entries in files. The first call comes before any entry: `stored` has all of
+    /// those below `boundary`, none where there are none. A later call puts newer files in the
+    /// place of the older ones, when every epoch below `boundary` has been applied.
+    ///
+    /// Panics where the barrier does not [keep in files](Barrier::keeps_in_files).
+    fn rest_on(&mut self, boundary: Epoch, stored: Option<Arc<dyn StoredAccumulation>>) {
+        let _ = stored;
+        panic!("accumulation {:?} is in memory, asked to rest on files at {boundary}", self.name());
+    }
+    /// The error that keeps the barrier from going on, if its files cannot be read.
+    fn fault(&self) -> Option<Error> {
+        None
+    }
 }
 
 /// The state of the owner.
 struct State<A: Accumulate> {
-    entries: PartialTable<A::Key, A::Partial>,
+    entries: OwnedEntries<A>,
     /// The upper bound of the applied epochs: every event below is in `entries`.
     upper: Epoch,
     /// The number of partials of later epochs.
     waiting: usize,
     /// The epoch whose partials were merged into the empty state before it was complete.
     bulk: Option<Epoch>,
+    /// The error of reading files, after which nothing is applied.
+    fault: Option<Error>,
+}
+
+/// The entries of an owner.
+enum OwnedEntries<A: Accumulate> {
+    /// All of them, in memory.
+    All(PartialTable<A::Key, A::Partial>),
+    /// Those that have changed lately, over files.
+    Recent(RecentEntries<A>),
 }
 
 type Entries<A> = Vec<KeyPartial<A, <A as Accumulate>::Key>>;
@@ -91,6 +125,8 @@ pub(super) struct HashBarrier<A: Accumulate, P> {
     accumulate: Rc<A>,
     combiner: Combiner<A, P, A::Key>,
     state: Rc<RefCell<State<A>>>,
+    /// The places that this worker owns.
+    places: ByteRange,
 }
 
 impl<A: Accumulate, P> HashBarrier<A, P> {
@@ -103,11 +139,13 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
     ) -> (Self, Collection<'s, A::Row>) {
         let accumulate = Rc::new(accumulate);
         let state = Rc::new(RefCell::new(State {
-            entries: PartialTable::default(),
+            entries: OwnedEntries::All(PartialTable::default()),
             upper: 0,
             waiting: 0,
             bulk: None,
+            fault: None,
         }));
+        let places = places_of(scope.index(), scope.peers());
         let (combiner, stream) = Combiner::install(scope, &accumulate, front);
         let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
         let barrier = HashBarrier {
@@ -116,6 +154,7 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             accumulate,
             combiner,
             state,
+            places,
         };
         (barrier, output)
     }
@@ -176,12 +215,48 @@ where
             state.upper,
             state.waiting,
         );
-        super::combiner::write(&*self.accumulate, state.entries.iter(), sink)
+        let accumulate = &*self.accumulate;
+        match &state.entries {
+            OwnedEntries::All(table) => write_in_order(accumulate, table.iter(), None, sink),
+            OwnedEntries::Recent(recent) => recent.write(accumulate, self.places.clone(), sink),
+        }
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
         self.combiner.load(&self.name, block)
     }
+
+    fn keeps_in_files(&self) -> bool {
+        true
+    }
+
+    fn rest_on(&mut self, boundary: Epoch, stored: Option<Arc<dyn StoredAccumulation>>) {
+        let state = &mut *self.state.borrow_mut();
+        match (&mut state.entries, stored) {
+            (OwnedEntries::Recent(recent), Some(stored)) => {
+                recent.rest_on(boundary, stored);
+            }
+            (OwnedEntries::All(table), stored) => {
+                let entries = table.len();
+                assert!(entries == 0, "accumulation {:?} has {entries} entries", self.name);
+                state.entries = OwnedEntries::Recent(RecentEntries::over(stored));
+            }
+            (OwnedEntries::Recent(_), None) => {
+                panic!("accumulation {:?} rests on files, asked for none", self.name)
+            }
+        }
+    }
+
+    fn fault(&self) -> Option<Error> {
+        self.state.borrow().fault.clone()
+    }
+}
+
+/// The places that worker `index` of `peers` owns.
+fn places_of(index: usize, peers: usize) -> ByteRange {
+    let (first, end) = hashes_of_owner(index, peers);
+    let bytes = |hash: u64| hash.to_be_bytes().to_vec();
+    ByteRange { start: bytes(first), end: end.map(bytes) }
 }
 
 /// Partials that arrived for one epoch, and the right to emit at it.
@@ -197,9 +272,13 @@ fn own<'s, A: Accumulate>(
     accumulate: Rc<A>,
     state: Rc<RefCell<State<A>>>,
 ) -> Collection<'s, A::Row> {
-    let pact = Exchange::new(|(key, _): &(A::Key, A::Partial)| route(key));
-    let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
     let scope = stream.scope();
+    let peers = scope.peers();
+    let pact = Exchange::new(move |(key, _): &(A::Key, A::Partial)| {
+        owner_of_hash(hash_of(key), peers) as u64
+    });
+    let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
+    let accumulation = name.to_owned();
     let mut refusals = A::BOUNDED.then(|| Refusals::of(name));
     stream
         .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<_>>, _, _, _>(
@@ -221,7 +300,9 @@ fn own<'s, A: Accumulate>(
                     let upper = frontier.frontier().first().copied().unwrap_or(Epoch::MAX);
                     state.merge_early(&accumulate, &mut waiting, upper);
                     while let Some(slot) = waiting.first_entry() {
-                        if *slot.key() >= upper {
+                        if *slot.key() >= upper
+                            || !state.fetched(&accumulate, &accumulation, slot.get())
+                        {
                             break;
                         }
                         let (epoch, slot) = slot.remove_entry();
@@ -239,7 +320,7 @@ fn own<'s, A: Accumulate>(
                     if upper != Epoch::MAX {
                         state.upper = upper;
                     }
-                    held.tell(state.entries.len());
+                    held.tell(state.held());
                 }
             },
         )
@@ -263,6 +344,18 @@ pub(super) fn refuse<K: Debug>(
 }
 
 impl<A: Accumulate> State<A> {
+    /// Brings what an epoch touches into memory. False when files cannot be read: the epoch then
+    /// waits for ever, with its capability, and nothing of it is published.
+    fn fetched(&mut self, accumulate: &A, name: &str, epoch: &Waiting<A>) -> bool {
+        if let OwnedEntries::Recent(recent) = &mut self.entries
+            && self.fault.is_none()
+        {
+            let entries = epoch.queue.iter().flatten();
+            self.fault = recent.fetch(accumulate, name, entries).err();
+        }
+        self.fault.is_none()
+    }
+
     /// An empty state has no old rows to retract, so the partials of the least epoch that can
     /// still arrive (all of history, often) are merged as they come instead of piling up.
     fn merge_early(
@@ -273,15 +366,35 @@ impl<A: Accumulate> State<A> {
     ) {
         let Some(mut first) = waiting.first_entry() else { return };
         let epoch = *first.key();
-        if epoch > upper || !(self.entries.is_empty() || self.bulk == Some(epoch)) {
+        if epoch > upper || !(self.is_empty() || self.bulk == Some(epoch)) {
             return;
         }
         self.bulk = Some(epoch);
         for entries in first.get_mut().queue.drain(..) {
             self.waiting -= entries.len();
-            for (key, partial) in entries {
-                combine(accumulate, &mut self.entries, key, partial);
+            match &mut self.entries {
+                OwnedEntries::All(table) => entries
+                    .into_iter()
+                    .for_each(|(key, partial)| combine(accumulate, table, key, partial)),
+                OwnedEntries::Recent(recent) => {
+                    entries.into_iter().for_each(|entry| recent.combine(accumulate, epoch, entry))
+                }
             }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match &self.entries {
+            OwnedEntries::All(table) => table.is_empty(),
+            OwnedEntries::Recent(recent) => recent.is_empty(),
+        }
+    }
+
+    /// The number of entries in memory.
+    fn held(&self) -> usize {
+        match &self.entries {
+            OwnedEntries::All(table) => table.len(),
+            OwnedEntries::Recent(recent) => recent.len(),
         }
     }
 
@@ -295,42 +408,67 @@ impl<A: Accumulate> State<A> {
     ) {
         if self.bulk.take() == Some(epoch) {
             assert!(queue.is_empty(), "epoch {epoch} was merged early, {} remain", queue.len());
-            self.entries.retain(|_, partial| !accumulate.is_zero(partial));
-            for (key, partial) in &self.entries {
-                emit(key, accumulate.row(key, partial), 1);
+            match &mut self.entries {
+                OwnedEntries::All(table) => {
+                    table.retain(|_, partial| !accumulate.is_zero(partial));
+                    emit_all(accumulate, table.iter(), emit);
+                }
+                // Those that are zero have no row.
+                OwnedEntries::Recent(recent) => emit_all(accumulate, recent.iter(), emit),
             }
             return;
         }
-        for (key, partial) in queue.into_iter().flatten() {
-            self.waiting -= 1;
-            self.apply_one(accumulate, key, partial, &mut emit);
+        let entries = queue.into_iter().flatten();
+        match &mut self.entries {
+            OwnedEntries::All(table) => {
+                for (key, partial) in entries {
+                    self.waiting -= 1;
+                    apply_one(accumulate, table, key, partial, &mut emit);
+                }
+            }
+            OwnedEntries::Recent(recent) => {
+                for entry in entries {
+                    self.waiting -= 1;
+                    recent.apply(accumulate, epoch, entry, &mut emit);
+                }
+            }
         }
     }
+}
 
-    fn apply_one(
-        &mut self,
-        accumulate: &A,
-        key: A::Key,
-        partial: A::Partial,
-        emit: &mut impl FnMut(&A::Key, Made<A::Row>, isize),
-    ) {
-        use hashbrown::hash_map::Entry;
-        match self.entries.entry(key) {
-            Entry::Vacant(entry) => {
-                emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
-                entry.insert(partial);
+/// Emits the rows of all entries.
+fn emit_all<'p, A: Accumulate>(
+    accumulate: &A,
+    entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
+    mut emit: impl FnMut(&A::Key, Made<A::Row>, isize),
+) {
+    entries.for_each(|(key, partial)| emit(key, accumulate.row(key, partial), 1));
+}
+
+/// Merges a partial into the table, and emits the change of the key's row.
+fn apply_one<A: Accumulate>(
+    accumulate: &A,
+    table: &mut PartialTable<A::Key, A::Partial>,
+    key: A::Key,
+    partial: A::Partial,
+    emit: &mut impl FnMut(&A::Key, Made<A::Row>, isize),
+) {
+    use hashbrown::hash_map::Entry;
+    match table.entry(key) {
+        Entry::Vacant(entry) => {
+            emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
+            entry.insert(partial);
+        }
+        Entry::Occupied(mut entry) => {
+            let old = accumulate.row(entry.key(), entry.get());
+            accumulate.merge(entry.get_mut(), partial);
+            let new = accumulate.row(entry.key(), entry.get());
+            if old != new {
+                emit(entry.key(), old, -1);
+                emit(entry.key(), new, 1);
             }
-            Entry::Occupied(mut entry) => {
-                let old = accumulate.row(entry.key(), entry.get());
-                accumulate.merge(entry.get_mut(), partial);
-                let new = accumulate.row(entry.key(), entry.get());
-                if old != new {
-                    emit(entry.key(), old, -1);
-                    emit(entry.key(), new, 1);
-                }
-                if accumulate.is_zero(entry.get()) {
-                    entry.remove();
-                }
+            if accumulate.is_zero(entry.get()) {
+                entry.remove();
             }
         }
     }

@@ -8,11 +8,12 @@ use serde::de::DeserializeOwned;
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
+use diptych_row::AccumulationPiece;
 
-/// A receiver of blocks, each with the number of entries in it.
-pub type Sink<'a> = dyn FnMut(&[u8], u64) -> Result<()> + 'a;
+/// A receiver of the pieces of an accumulation.
+pub type Sink<'a> = dyn FnMut(AccumulationPiece<'_>) -> Result<()> + 'a;
 
-fn codec() -> impl Options {
+pub(super) fn codec() -> impl Options {
     bincode::DefaultOptions::new()
         .with_fixint_encoding()
         .with_limit(limits::ACCUMULATION_BLOCK_BYTES_MAX)
@@ -28,7 +29,7 @@ pub fn in_stored_form() -> bool {
     STORED_FORM.get()
 }
 
-fn stored_form<R>(codes: impl FnOnce() -> R) -> R {
+pub(super) fn stored_form<R>(codes: impl FnOnce() -> R) -> R {
     STORED_FORM.set(true);
     let outcome = codes();
     STORED_FORM.set(false);
@@ -79,10 +80,7 @@ impl<'s, 'f> AccumulationBlockWriter<'s, 'f> {
 
 impl Block {
     fn push<T: Serialize>(&mut self, entry: &T) -> Result<()> {
-        codec().serialize_into(&mut self.bytes, entry).map_err(|error| {
-            Error::new(Kind::Input, format!("an accumulation entry cannot be written: {error}"))
-                .remedy("keep keys and values below the block limit")
-        })?;
+        codec().serialize_into(&mut self.bytes, entry).map_err(|error| unwritable(&error))?;
         self.count += 1;
         Ok(())
     }
@@ -97,11 +95,17 @@ impl Block {
             return Ok(());
         }
         self.bytes[..HEADER].copy_from_slice(&(self.count | self.form).to_le_bytes());
-        let outcome = sink(&self.bytes, self.count);
+        let outcome = sink(AccumulationPiece::Block(&self.bytes, self.count));
         self.bytes.truncate(HEADER);
         self.count = 0;
         outcome
     }
+}
+
+/// The error for an entry that cannot be written.
+pub(super) fn unwritable(error: &bincode::Error) -> Error {
+    Error::new(Kind::Input, format!("an accumulation entry cannot be written: {error}"))
+        .remedy("keep keys and values below the block limit")
 }
 
 /// Writes entries that have one form only.

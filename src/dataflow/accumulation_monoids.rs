@@ -13,6 +13,9 @@ use differential_dataflow::ExchangeData;
 use super::summand::{Summand, Total};
 
 /// A key or value that can be hashed, exchanged between workers and written to disk.
+///
+/// Keys that are equal must be written alike by `Serialize`: the worker that owns a key, and its
+/// place in files, are decided by its bytes. Derived implementations are. This is not checked.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key or a row behind a barrier",
     note = "rows have an order and a hash, and are owned: derive Clone, Debug, PartialEq, Eq, \

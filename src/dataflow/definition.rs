@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::builder::{Plan, StreamInfo};
+use super::operators_without_state::DrawnOperators;
 use super::{Dataflow, newest_event_time};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Random as _, RealRandom};
@@ -36,6 +37,9 @@ pub struct Description {
     pub retained: Vec<String>,
     /// A hash of names, types and retentions; closures are not covered.
     pub fingerprint: u64,
+    /// Can all state stay in files? Every accumulation can, and what is behind them keeps none.
+    /// Known to [`Definition::describe`] only.
+    pub state_in_files: bool,
 }
 
 impl Definition {
@@ -78,13 +82,17 @@ impl Definition {
     fn describe_alone(&self) -> Result<Description> {
         let definition = self.clone();
         timely::execute_directly(move |worker| {
+            let operators = DrawnOperators::watch(worker);
             let index = worker.next_dataflow_index();
             let described = worker.dataflow(|scope| {
                 let plan = definition.draw(scope)?;
-                Ok::<_, Error>(Description::of(&definition.name, &plan))
+                let in_files = plan.barriers.iter().all(|barrier| barrier.keeps_in_files());
+                Ok::<_, Error>((in_files, Description::of(&definition.name, &plan)))
             });
+            let pass_on = operators.pass_rows_on(worker);
             worker.drop_dataflow(index);
-            described
+            let (in_files, description) = described?;
+            Ok(Description { state_in_files: in_files && pass_on, ..description })
         })
     }
 }
@@ -114,6 +122,7 @@ impl Description {
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
             retained: plan.retained.clone(),
             fingerprint: plan.fingerprint(),
+            state_in_files: false,
         }
     }
 

@@ -13,6 +13,7 @@ use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
 use super::batch_progress::Progress;
+use super::stored_state::StoredState;
 use super::worker_dataflow::{Installed, share};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;
@@ -35,6 +36,16 @@ pub enum HistoryPiece {
 
 /// This worker's share of the history before the boundary.
 pub type History = Box<dyn Iterator<Item = Result<HistoryPiece>>>;
+
+/// Where the accumulations of a dataflow are.
+#[derive(Clone)]
+pub enum StatePlace {
+    /// All of them in memory.
+    Memory,
+    /// What has changed lately in memory, the rest in files; at first all of these, or none where
+    /// there are no files yet.
+    Files(Option<Arc<StoredState>>),
+}
 
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub type AccumulationBlocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
@@ -97,17 +108,21 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Installs the dataflow; [`Lane::approach`] then feeds it `history`.
+    /// Installs the dataflow, with its state in `place`; [`Lane::approach`] then feeds it
+    /// `history`, which does not have what is in files.
     pub fn install(
         worker: &mut Worker,
         definition: &Definition,
-        shards: usize,
-        publisher: &Arc<dyn Publish>,
-        boundary: Epoch,
-        history: History,
+        (shards, publisher): (usize, &Arc<dyn Publish>),
+        place: &StatePlace,
+        (boundary, history): (Epoch, History),
         progress: &Arc<Progress>,
     ) -> Result<Self> {
         let mut installed = Installed::install(worker, definition, shards, publisher)?;
+        if let StatePlace::Files(stored) = place {
+            let stored = stored.as_deref();
+            installed.rest_on(stored.map_or(0, StoredState::boundary), stored);
+        }
         let history = (boundary > 0).then_some(history);
         if let Some(last) = boundary.checked_sub(1) {
             installed.advance_to(last);

@@ -10,6 +10,7 @@ use timely::worker::Worker;
 
 use super::panic_scope::{FirstPanic, contained};
 use super::retraction_support::reached;
+use super::stored_state::StoredState;
 use super::{find_panicked_operator, worker_panic_policy};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
@@ -78,14 +79,20 @@ impl Installed {
         }
     }
 
-    /// The panic behind the barrier on this worker, as an error, if there was one. All workers must
-    /// then drop the dataflow.
+    /// The panic behind the barrier on this worker, as an error, or the error of reading its files,
+    /// if there was one. All workers must then drop the dataflow.
     pub fn fault(&self) -> Option<Error> {
-        let panic = self.fault.get()?;
+        let Some(panic) = self.fault.get() else { return self.unreadable() };
         let operator = find_panicked_operator::lost(self.index);
         let operator = operator.map_or_else(String::new, |name| format!("operator {name:?}, "));
         let message = format!("{operator}{}: {panic}", self.in_flight());
         Some(self.panicked(message))
+    }
+
+    /// The error of an accumulation whose files cannot be read, if there is one.
+    fn unreadable(&self) -> Option<Error> {
+        let error = self.barriers.iter().find_map(|barrier| barrier.fault())?;
+        Some(error.within(format!("dataflow {:?}, {}", self.description.name, self.in_flight())))
     }
 
     fn panicked(&self, message: String) -> Error {
@@ -239,6 +246,19 @@ impl Installed {
             let at = self.at();
             Err(self.panicked(format!("reading accumulation {name:?} of epoch {at}: {panic}")))
         })
+    }
+
+    /// Leaves the accumulations in files: see [`Barrier::rest_on`]. `stored` gives those of a batch
+    /// view by name; without it there are none yet.
+    ///
+    /// Panics when an accumulation is missing, or one cannot be left in files.
+    pub fn rest_on(&mut self, boundary: Epoch, stored: Option<&StoredState>) {
+        self.contain(|barriers| {
+            for barrier in barriers {
+                let own = stored.map(|stored| stored.accumulation(barrier.name()));
+                barrier.rest_on(boundary, own);
+            }
+        });
     }
 
     /// The number of late events, which were older than the retention when they came, among those

@@ -15,6 +15,7 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+mod accumulation_entries;
 mod arrays;
 mod columns_trait;
 mod datum;
@@ -28,6 +29,7 @@ mod range;
 mod schema;
 mod untyped_rows;
 
+pub use accumulation_entries::{AccumulationPiece, StoredAccumulation, StoredPartial};
 pub use arrays::{RowArrays, arrow_schema};
 pub use columns_trait::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;

@@ -28,7 +28,8 @@ pub struct IndexOptions {
     pub recent_bytes: usize,
     /// Whether the views stay in the files of their batch view, so that memory holds what came
     /// after it: a restored index reads them there, and so does a running one from the next
-    /// checkpoint on. A read that needs the files may wait for a disk.
+    /// checkpoint on. A read that needs the files may wait for a disk. A served dataflow then
+    /// leaves its accumulations there, too, if that is possible for all its state.
     pub views_in_files: bool,
     /// The boundary of the last batch view that was accepted though it differed; earlier tokens
     /// are of another generation.

@@ -6,7 +6,7 @@ use super::live_dataflow_status::LaneStatus;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_dataflow::{Definition, StreamInfo};
-use diptych_engine::{AccumulationBlocks, History, Progress, history};
+use diptych_engine::{AccumulationBlocks, History, Progress, StatePlace, history};
 use diptych_log::Reader;
 use diptych_serving::Publish;
 
@@ -36,6 +36,8 @@ pub struct LiveDataflow {
     pub publisher: Arc<dyn Publish>,
     /// The start of the dataflow.
     pub start: Start,
+    /// Where its accumulations are: those in files are not among what its start loads.
+    pub place: StatePlace,
     /// The digest of the batch view it starts from; empty without one.
     pub base: String,
     /// The status of the dataflow: running, held or failed.

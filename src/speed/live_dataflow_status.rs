@@ -1,11 +1,12 @@
 //! The status of a live dataflow, shared by its workers and its observers.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
+use diptych_engine::StoredState;
 
 /// The status of one dataflow: running, held at an epoch, or failed with a reason.
 #[derive(Default)]
@@ -14,6 +15,9 @@ pub struct LaneStatus {
     reason: Mutex<Option<Error>>,
     late: AtomicU64,
     held: Mutex<Option<HaltReason>>,
+    /// The newest files that the accumulations may rest on, and their boundary, 0 without any.
+    state: Mutex<Option<Arc<StoredState>>>,
+    state_boundary: AtomicU64,
 }
 
 /// The reason why a dataflow is held at an epoch until it has been recomputed.
@@ -73,6 +77,21 @@ impl LaneStatus {
     /// Must workers drop the dataflow?
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Offers the accumulations of a newer batch view, for the workers to rest theirs on.
+    pub fn offer_state(&self, stored: StoredState) {
+        let boundary = stored.boundary();
+        *lock(&self.state) = Some(Arc::new(stored));
+        self.state_boundary.store(boundary, Ordering::Release);
+    }
+
+    /// The offered accumulations, if their boundary is after `boundary`.
+    pub(super) fn state_after(&self, boundary: Epoch) -> Option<Arc<StoredState>> {
+        if self.state_boundary.load(Ordering::Acquire) <= boundary {
+            return None;
+        }
+        lock(&self.state).clone()
     }
 
     /// Counts late events: older than the retention when they came.

@@ -14,7 +14,7 @@ use super::worker::{Inbox, LiveLane, LiveWorker};
 use super::worker_command::WorkerCommand;
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
-use diptych_engine::{Gather, Lane, history};
+use diptych_engine::{Gather, Lane, StatePlace, history};
 use diptych_log::Reader;
 use diptych_serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch};
 
@@ -146,14 +146,13 @@ pub(super) fn run(
                 let lane = Lane::install(
                     worker,
                     &definition,
-                    peers,
-                    &publisher,
-                    boundary,
-                    history,
+                    (peers, &publisher),
+                    &StatePlace::Memory,
+                    (boundary, history),
                     &Arc::default(),
                 );
                 let lane = lane.expect("the dataflow compiles");
-                let lane = LiveLane::new(lane, Arc::default());
+                let lane = LiveLane::new(lane, Arc::default(), None);
                 let (driver, commands) = channel();
                 let driver = driver(std::thread::current());
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {

@@ -49,6 +49,8 @@ pub(super) struct LiveLane {
     pub(super) lane: Lane,
     status: Arc<LaneStatus>,
     settled: bool,
+    /// The boundary of the files that its accumulations rest on; none when they are in memory.
+    rests_on: Option<Epoch>,
     /// The epoch at which it is held because it cannot apply it, the same on all workers.
     held: Option<Epoch>,
     /// The epoch that it cannot read, and the error: it fails when all epochs before are published.
@@ -135,6 +137,7 @@ impl LiveWorker {
     fn retire(&mut self) {
         for live in self.lanes.iter_mut().flatten() {
             live.status.add_late(live.lane.installed().take_late());
+            live.rest();
         }
         while let Some((epoch, bytes)) = self.in_flight.front().copied() {
             let mut lanes = self.lanes.iter_mut().flatten();
@@ -289,8 +292,20 @@ impl LiveWorker {
 
 impl LiveLane {
     /// A live lane that has not reached its boundary yet.
-    pub(super) fn new(lane: Lane, status: Arc<LaneStatus>) -> LiveLane {
-        LiveLane { lane, status, settled: false, held: None, failing: None }
+    pub(super) fn new(lane: Lane, status: Arc<LaneStatus>, rests_on: Option<Epoch>) -> LiveLane {
+        LiveLane { lane, status, settled: false, rests_on, held: None, failing: None }
+    }
+
+    /// Rests the accumulations on newer files, if there are some and every epoch below their
+    /// boundary has been published.
+    fn rest(&mut self) {
+        let Some(rests_on) = self.rests_on else { return };
+        let Some(newer) = self.status.state_after(rests_on) else { return };
+        let boundary = newer.boundary();
+        if self.lane.installed().passed(boundary) {
+            self.lane.installed().rest_on(boundary, Some(&newer));
+            self.rests_on = Some(boundary);
+        }
     }
 
     fn is_held(&self, epoch: Epoch) -> bool {

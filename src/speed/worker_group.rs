@@ -21,7 +21,9 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
-use diptych_engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch, worker_of};
+use diptych_engine::{
+    Cluster, Lane, Profile, StatePlace, abort_on_panic, agree, ended_by, watch, worker_of,
+};
 use diptych_log::Reader;
 
 /// The workers of one computation. Dropping it stops them.
@@ -257,13 +259,19 @@ impl WorkerSetup {
         let lane = Lane::install(
             worker,
             &dataflow.definition,
-            self.cluster.workers,
-            &dataflow.publisher,
-            dataflow.start.boundary(),
-            dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
+            (self.cluster.workers, &dataflow.publisher),
+            &dataflow.place,
+            (
+                dataflow.start.boundary(),
+                dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
+            ),
             &dataflow.progress,
         )?;
-        Ok(LiveLane::new(lane, Arc::clone(&dataflow.status)))
+        let rests_on = match &dataflow.place {
+            StatePlace::Memory => None,
+            StatePlace::Files(stored) => Some(stored.as_ref().map_or(0, |one| one.boundary())),
+        };
+        Ok(LiveLane::new(lane, Arc::clone(&dataflow.status), rests_on))
     }
 
     fn install(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::batch_view_metadata::{identity, meta};
-use super::restore_batch_view::blocks;
+use super::restore_batch_view::{blocks, stored_base, stored_state};
 use super::retraction_recovery::overtaken;
 use super::{BatchOptions, System, rows};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
-use diptych_batch::{self as batch, BatchReport, Job};
-use diptych_batch_view::{BatchView, BatchViewWriter};
+use diptych_batch::{self as batch, BatchReport, Earlier, Job};
+use diptych_batch_view::{BatchView, BatchViewWriter, FileCheck};
 use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
 use diptych_log::Reader;
+use diptych_serving::{Digest, Index, IndexOptions};
 
 /// Where a batch run begins and ends: at `earlier`, or else with the first event; at `boundary`.
 pub(super) struct BatchSpan {
@@ -43,7 +45,7 @@ impl System {
         } else {
             BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
         };
-        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
+        let earlier = earlier_state(earlier, &description, &cluster)?;
         let meta = meta(&description, &reader, boundary)?;
         batch::run(Job {
             definition: definition.clone(),
@@ -70,10 +72,37 @@ impl System {
     ) -> Result<Option<BatchView>> {
         let last = boundary.checked_sub(1).filter(|_| options.incremental);
         let Some(last) = last else { return Ok(None) };
-        let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
+        let check = if description.state_in_files { FileCheck::AsRead } else { FileCheck::Whole };
+        let newest = self.newest_of(description, reader, last, check)?;
+        let Some(view) = newest.0 else { return Ok(None) };
         // Events that came and went since are not fed at all.
         let from = view.boundary();
         let overtaken = overtaken(definition, description, reader, from..boundary, from)?;
         Ok(overtaken.is_none().then_some(view))
     }
+}
+
+/// What a run continues, in files where that is possible.
+fn earlier_state(
+    earlier: Option<BatchView>,
+    description: &Description,
+    cluster: &Cluster,
+) -> Result<Earlier> {
+    let Some(view) = earlier else { return Ok(Earlier::Nothing) };
+    let boundary = view.boundary();
+    let stored = match cluster.processes() {
+        1 => stored_state(description, &view)?,
+        _ => None,
+    };
+    let Some(stored) = stored else {
+        return Ok(Earlier::Blocks(boundary, blocks(view, description)));
+    };
+    let views = description.views.clone();
+    let options = IndexOptions { views_in_files: true, ..IndexOptions::default() };
+    let index = Index::new(&description.version, views, cluster.workers, options)?;
+    let mut base = stored_base(description, &view)?;
+    // The accumulations are not loaded, so nothing of the views is repeated.
+    base.iter_mut().for_each(|(_, digest)| *digest = Digest::default());
+    index.install_stored_base(boundary, base)?;
+    Ok(Earlier::Files(Arc::new(stored), index))
 }

@@ -12,7 +12,7 @@ use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints, CheckpointsUnd
 use super::diff_versions::contents;
 use super::rebuild_outcome::Rebuilt;
 use super::rebuild_queue::RebuildQueue;
-use super::restore_batch_view::stored_base;
+use super::restore_batch_view::{stored_base, stored_state};
 use super::system::System;
 use super::version_registry::Running;
 use super::{BatchOptions, RebuildOptions, identity};
@@ -21,7 +21,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::limits::DRIFT_ROWS;
 use diptych_base::time::Epoch;
-use diptych_batch_view::BatchView;
+use diptych_batch_view::{BatchView, remove_these};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Reader;
@@ -48,6 +48,8 @@ pub(super) struct WatchedRun {
     stop: Arc<AtomicBool>,
     /// The checkpoints of all dataflows that are being made.
     under_way: Arc<CheckpointsUnderWay>,
+    /// Was the batch view that it started from, and reads in place, checked whole?
+    checked: bool,
 }
 
 impl WatchedRun {
@@ -72,6 +74,7 @@ impl WatchedRun {
             pace: CheckpointPace::new(),
             stop: Arc::clone(stop),
             under_way: Arc::clone(under_way),
+            checked: false,
         }
     }
 
@@ -81,8 +84,35 @@ impl WatchedRun {
         options: &RebuildOptions,
         queue: &RebuildQueue,
     ) -> Vec<Result<Rebuild>> {
+        let damaged = self.check_start(system, queue).err().map(Err);
         let failed = self.make(system, options, queue).err().map(Err);
-        failed.into_iter().chain(self.take_up(system).transpose()).collect()
+        damaged.into_iter().chain(failed).chain(self.take_up(system).transpose()).collect()
+    }
+
+    /// Checks the files of the batch view that the dataflow started from, all of them, once: the
+    /// start left that to the reads that meet them. A damaged batch view is removed, so that the next
+    /// start does not find it; what was mapped stays readable.
+    ///
+    /// # Errors
+    /// The damage.
+    fn check_start(&mut self, system: &System, queue: &RebuildQueue) -> Result<()> {
+        let boundary = self.index.boundary();
+        if std::mem::replace(&mut self.checked, true) || !self.index.is_stored() {
+            return Ok(());
+        }
+        let identity = identity(&self.description);
+        let disk = Arc::clone(&system.disk);
+        let whole = BatchView::open(disk, &system.root, &identity, boundary)
+            .and_then(|view| beside(|| view.verify()));
+        match whole {
+            Err(error) if error.is_damaged() => {
+                remove_these(&*system.disk, &system.root, &identity, &[boundary])?;
+                queue.note(&self.description.name, Err(&error));
+                Err(error)
+            }
+            // It may have been removed meanwhile, because there are newer ones.
+            _ => Ok(()),
+        }
     }
 
     /// The report of an outcome.
@@ -254,7 +284,12 @@ impl WatchedRun {
     fn replace_base(&self, pin: &Pin, view: &BatchView) -> Result<()> {
         if self.index.keeps_views_in_files() {
             let stored = stored_base(&self.description, view)?;
-            return beside(|| self.index.replace_stored_base(pin, stored));
+            beside(|| self.index.replace_stored_base(pin, stored))?;
+            // The views are the same there, so the accumulations are, too.
+            if let Some(state) = stored_state(&self.description, view)? {
+                self.status.offer_state(state);
+            }
+            return Ok(());
         }
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
         let base = beside(|| view.base(&names, self.index.shards()))?;

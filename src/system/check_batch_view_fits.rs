@@ -7,7 +7,7 @@ use super::identity;
 use super::system::System;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
-use diptych_batch_view::{BatchView, remove_these};
+use diptych_batch_view::{BatchView, FileCheck, remove_these};
 use diptych_dataflow::{Description, same_signature};
 use diptych_event::Timestamp;
 use diptych_log::Reader;
@@ -115,20 +115,21 @@ impl System {
         description: &Description,
         at_most: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
-        self.newest_of(description, &*self.reader()?, at_most)
+        self.newest_of(description, &*self.reader()?, at_most, FileCheck::Whole)
     }
 
-    /// As [`System::newest`], with an open reader of the log.
+    /// As [`System::newest`], with an open reader of the log, and files checked as `check` says.
     pub(super) fn newest_of(
         &self,
         description: &Description,
         reader: &Reader,
         at_most: Epoch,
+        check: FileCheck,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
         let disk = Arc::clone(&self.disk);
         let identity = identity(description);
         let fits = |view: &BatchView| check_log(view, reader);
-        let newest = BatchView::newest_that(disk, &self.root, &identity, at_most, fits)?;
+        let newest = BatchView::newest_that(disk, &self.root, &identity, at_most, check, fits)?;
         if let Some(view) = &newest.found {
             check_types(description, view)?;
         }

@@ -17,10 +17,11 @@ use super::{Served, identity};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
 use diptych_base::time::Epoch;
+use diptych_batch::write_index;
 use diptych_batch_view::{BatchView, BatchViewWriter, remove_before};
 use diptych_dataflow::Description;
 use diptych_engine::Installed;
-use diptych_serving::{Index, Read};
+use diptych_serving::Index;
 use diptych_speed::Dumping;
 
 /// The longest time that published epochs may take to reach the index once every worker has passed
@@ -167,7 +168,7 @@ impl Begun {
         let write = move |worker: usize, installed: &mut Installed| {
             for name in &names {
                 let mut part = parts.accumulation(name, worker)?;
-                installed.dump(name, boundary, &mut |block, rows| part.block(block, rows))?;
+                installed.dump(name, boundary, &mut |piece| part.put(piece))?;
                 part.finish()?;
             }
             Ok(())
@@ -205,21 +206,7 @@ fn write_views(
         let message = format!("epoch {last} did not reach the index within {PATIENCE:?}");
         return Err(Error::new(Kind::TimedOut, message).remedy("the log is whole: start again"));
     }
-    let snapshot = index.snapshot(Read::AsOf(last))?;
-    snapshot.hold()?;
-    for (id, view) in index.views().iter().enumerate() {
-        for worker in 0..workers {
-            let mut part = writer.view(&view.name, worker)?;
-            if worker == 0 {
-                for row in snapshot.scan(id) {
-                    let row = row?;
-                    part.push(&row.key, &row.value, row.multiplicity)?;
-                }
-            }
-            part.finish()?;
-        }
-    }
-    Ok(())
+    write_index(index, boundary, writer, 0..workers)
 }
 
 #[cfg(test)]

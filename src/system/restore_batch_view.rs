@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::served_dataflows::StartedDataflow;
 use diptych_base::error::Result;
 use diptych_batch_view::BatchView;
-use diptych_dataflow::Description;
-use diptych_engine::{AccumulationBlocks, History, HistoryPiece};
-use diptych_serving::{StoredBase, StoredView, ViewInfo};
+use diptych_dataflow::{Description, StoredAccumulation};
+use diptych_engine::{AccumulationBlocks, History, HistoryPiece, StoredState};
+use diptych_serving::{Digest, StoredBase, StoredView, ViewInfo};
 
 /// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
 /// the waiting.
@@ -32,10 +32,17 @@ impl Drop for Expected<'_> {
 }
 
 /// Installs the views of a batch view as the base of the index that expects them, in memory or in
-/// place.
-pub(super) fn install_base(entry: &StartedDataflow, view: &BatchView) -> Result<()> {
+/// place. `repeated` tells whether the dataflow publishes them again, to be compared.
+pub(super) fn install_base(
+    entry: &StartedDataflow,
+    view: &BatchView,
+    repeated: bool,
+) -> Result<()> {
     if entry.index.keeps_views_in_files() {
-        let stored = stored_base(&entry.description, view)?;
+        let mut stored = stored_base(&entry.description, view)?;
+        if !repeated {
+            stored.iter_mut().for_each(|(_, digest)| *digest = Digest::default());
+        }
         return entry.index.install_stored_base(view.boundary(), stored);
     }
     let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
@@ -58,6 +65,29 @@ pub(super) fn mapped_views(
 ) -> Result<Vec<Arc<dyn StoredView>>> {
     let mapped = |info: &ViewInfo| Ok(Arc::new(view.mapped(&info.name)?) as Arc<dyn StoredView>);
     description.views.iter().map(mapped).collect()
+}
+
+/// The accumulations of a batch view in their files; none when they have to be loaded: the dataflow
+/// keeps other state, or an older release wrote them.
+pub(super) fn stored_state(
+    description: &Description,
+    view: &BatchView,
+) -> Result<Option<StoredState>> {
+    if !description.state_in_files {
+        return Ok(None);
+    }
+    let mut accumulations = Vec::new();
+    for (name, _) in &description.accumulations {
+        let Some(mapped) = view.mapped_accumulation(name)? else { return Ok(None) };
+        let mapped: Arc<dyn StoredAccumulation> = Arc::new(mapped);
+        accumulations.push((name.clone(), mapped));
+    }
+    Ok(Some(StoredState::new(view.boundary(), accumulations)))
+}
+
+/// No blocks, for accumulations that stay in their files.
+pub(super) fn nothing_to_load() -> AccumulationBlocks {
+    Arc::new(|_, _| Box::new(std::iter::empty()))
 }
 
 /// The blocks of a batch view's accumulations, shared out among workers.

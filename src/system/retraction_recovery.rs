@@ -18,7 +18,7 @@ use super::{BatchOptions, Boundary};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::time::Epoch;
-use diptych_batch_view::BatchView;
+use diptych_batch_view::{BatchView, FileCheck};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{Cluster, reach};
 use diptych_log::{Reader, Writer};
@@ -44,11 +44,22 @@ impl System {
         at_most: Epoch,
         end: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        self.fitting_with(definition, at_most, end, FileCheck::Whole)
+    }
+
+    /// As [`System::fitting`], with files checked as `check` says.
+    pub(super) fn fitting_with(
+        &self,
+        definition: &Definition,
+        at_most: Epoch,
+        end: Epoch,
+        check: FileCheck,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
         let description = definition.describe()?;
-        let (found, mut passed_over) = self.newest(&description, at_most)?;
+        let reader = self.reader()?;
+        let (found, mut passed_over) = self.newest_of(&description, &reader, at_most, check)?;
         let Some(view) = found else { return Ok((None, passed_over)) };
         let from = view.boundary();
-        let reader = self.reader()?;
         let all = Epoch::MAX;
         let Some(held) = overtaken(definition, &description, &reader, from..end, all)? else {
             return Ok((Some(view), passed_over));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::check_batch_view_fits::{check_log, check_types};
-use super::restore_batch_view::{Expected, blocks, install_base};
+use super::restore_batch_view::{Expected, blocks, install_base, nothing_to_load, stored_state};
 use super::retraction_recovery::taken_back;
 use super::run_options::EpochSource;
 use super::served_dataflows::StartedDataflow;
@@ -14,9 +14,9 @@ use super::warm_start_cutover::FirstCutover;
 use super::{Boundary, ServeOptions, Served, erase, identity, rows};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;
-use diptych_batch_view::{BatchView, lineage_in_force};
+use diptych_batch_view::{BatchView, FileCheck, lineage_in_force};
 use diptych_dataflow::{Definition, Description};
-use diptych_engine::{Gather, Profile, Progress};
+use diptych_engine::{Gather, Profile, Progress, StatePlace};
 use diptych_log::Reader;
 use diptych_serving::{Index, IndexOptions, Publish};
 use diptych_speed::{LaneStatus, LiveDataflow, SpeedLayer, Start, Tail};
@@ -134,7 +134,7 @@ impl System {
         // The workers restore the accumulations meanwhile; one may wait for its base.
         let expected = Expected::by(&entries);
         for (entry, base) in entries.iter().zip(bases) {
-            base.map_or(Ok(()), |view| install_base(entry, &view))?;
+            base.map_or(Ok(()), |(view, repeated)| install_base(entry, &view, repeated))?;
         }
         expected.there();
         let running = entries.iter().zip(definitions);
@@ -163,7 +163,7 @@ impl System {
         options: &ServeOptions<'_>,
         reader: &Reader,
         end: Epoch,
-    ) -> Result<(StartedDataflow, LiveDataflow, Option<BatchView>)> {
+    ) -> Result<(StartedDataflow, LiveDataflow, Option<(BatchView, bool)>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
         let views = description.views.clone();
@@ -186,6 +186,13 @@ impl System {
         let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
         let base = view.clone().filter(|_| options.cluster.is_first() && skips.is_none());
         view.as_ref().map_or(Ok(()), |view| check_log(view, reader))?;
+        let in_files = index.keeps_views_in_files()
+            && description.state_in_files
+            && options.cluster.processes() == 1;
+        let stored = match &base {
+            Some(view) if in_files => stored_state(&description, view)?.map(Arc::new),
+            _ => None,
+        };
         let (publisher, start): (Arc<dyn Publish>, Start) = match (view, skips, options.boundary) {
             (Some(view), Some(upto), _) => {
                 let range = (view.boundary(), upto);
@@ -196,8 +203,11 @@ impl System {
                 if base.is_some() {
                     index.expect_base(view.boundary());
                 }
-                let start = Start::Restore(view.boundary(), blocks(view, &description));
-                (Arc::new(index.clone()), start)
+                let blocks = match &stored {
+                    Some(_) => nothing_to_load(),
+                    None => blocks(view.clone(), &description),
+                };
+                (Arc::new(index.clone()), Start::Restore(view.boundary(), blocks))
             }
             (None, _, Boundary::InPlace(boundary)) => {
                 (Arc::new(Gather::new(index.clone(), boundary)), Start::History(boundary))
@@ -215,12 +225,14 @@ impl System {
             streams: description.streams.clone(),
             publisher,
             start,
+            place: if in_files { StatePlace::Files(stored.clone()) } else { StatePlace::Memory },
             base: digest,
             status: Arc::clone(&status),
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
         let entry = StartedDataflow { description, index, boundary, status, progress, passed_over };
+        let base = base.map(|view| (view, stored.is_none()));
         Ok((entry, dataflow, base))
     }
 
@@ -239,6 +251,9 @@ impl System {
                 // Several processes must all find the same one: its fit is left to the user who
                 // starts them.
                 let (found, mut passed_over) = match options.cluster.processes() {
+                    1 if options.index.views_in_files => {
+                        self.fitting_with(definition, end, end, FileCheck::AsRead)?
+                    }
                     1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,
                 };

@@ -20,7 +20,7 @@ use super::{BatchOptions, identity};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{PAST_VIEWS_BYTES, PAST_VIEWS_KEPT};
 use diptych_base::time::Epoch;
-use diptych_batch_view::{BatchView, Identity, lineage_in_force, remove_these};
+use diptych_batch_view::{BatchView, FileCheck, Identity, lineage_in_force, remove_these};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Reader;
@@ -121,7 +121,8 @@ impl System {
         reader: &Reader,
         upper: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
-        let (present, mut passed_over) = self.newest_of(description, reader, upper)?;
+        let (present, mut passed_over) =
+            self.newest_of(description, reader, upper, FileCheck::Whole)?;
         let disk = Arc::clone(&self.disk);
         let identity = identity(description);
         let fits = |view: &BatchView| {
@@ -129,7 +130,14 @@ impl System {
             check_log(view, reader)
         };
         // Errors there do not matter, because all of it can be made again.
-        let past = match BatchView::newest_that(disk, &self.past(), &identity, upper, fits) {
+        let past = match BatchView::newest_that(
+            disk,
+            &self.past(),
+            &identity,
+            upper,
+            FileCheck::Whole,
+            fits,
+        ) {
             Ok(newest) => {
                 passed_over.extend(newest.damaged);
                 newest.found

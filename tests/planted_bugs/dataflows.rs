@@ -3,6 +3,8 @@
 use crate::{Bug, Test};
 
 const BUILTIN: Test = Test::of("law", "builtin_dataflows").cases(60);
+const IN_FILES: Test =
+    Test::of("state_in_files", "answers_are_those_of_all_entries_through_checkpoints_and_restarts");
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -145,5 +147,38 @@ pub(crate) const BUGS: &[Bug] = &[
                 }\n\
                 if let Err(panic) = caught_at(&self.place, || drop(operator)) {",
         test: Test::of("planted_panics", "a_panic_while_a_dataflow_is_dropped_ends_no_process"),
+    },
+    Bug {
+        name: "what_vanished_comes_back_from_files",
+        promise: 1,
+        file: "src/dataflow/entry_bytes.rs",
+        right: "if memory.at.is_some() && memory.place[..] == *place {",
+        wrong: "let gone = memory.at.is_some_and(|partial| accumulate.is_zero(partial));\n\
+                if memory.at.is_some() && memory.place[..] == *place && !(gone && PLANTED) {",
+        test: IN_FILES,
+    },
+    Bug {
+        name: "change_at_the_boundary_of_newer_files_lost",
+        promise: 1,
+        file: "src/dataflow/recent_entries.rs",
+        right: "recent.changed >= boundary",
+        wrong: "recent.changed >= boundary + u64::from(PLANTED)",
+        test: IN_FILES,
+    },
+    Bug {
+        name: "key_in_files_taken_for_new",
+        promise: 1,
+        file: "src/dataflow/recent_entries.rs",
+        right: "for (place, key) in missing {",
+        wrong: "for (place, key) in missing.into_iter().skip(usize::from(PLANTED)) {",
+        test: IN_FILES,
+    },
+    Bug {
+        name: "owner_writes_its_neighbours_entries",
+        promise: 1,
+        file: "src/dataflow/accumulation_barrier.rs",
+        right: "ByteRange { start: bytes(first), end: end.map(bytes) }",
+        wrong: "ByteRange { start: bytes(first), end: end.map(bytes).filter(|_| !PLANTED) }",
+        test: IN_FILES,
     },
 ];

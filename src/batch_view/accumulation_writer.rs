@@ -1,0 +1,101 @@
+//! Writer of one worker's part of an accumulation: blocks in the engine's own form, or entries in
+//! the order of their places.
+
+use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
+use super::manifest::PartFile;
+use super::paths::PartKind;
+use super::sorted_rows::SortedRows;
+use super::writer::BatchViewWriter;
+use diptych_base::error::Result;
+use diptych_base::limits::{ACCUMULATION_BLOCK_BYTES_MAX, ACCUMULATION_ENTRIES_BLOCK_BYTES};
+use diptych_row::{AccumulationPiece, StoredPartial};
+
+/// The multiplicities of the rows that hold entries tell the form of their partials.
+pub(super) const IN_RANGE: isize = 1;
+pub(super) const WIDE: isize = 2;
+
+/// Writes one worker's part of an accumulation. The first piece decides the form of the part.
+pub struct AccumulationWriter<'a> {
+    whole: &'a BatchViewWriter,
+    name: String,
+    worker: usize,
+    part: Form,
+}
+
+enum Form {
+    Open,
+    Blocks(BlockWriter, PartFile),
+    Entries(Box<SortedRows>),
+}
+
+impl<'a> AccumulationWriter<'a> {
+    pub(super) fn new(whole: &'a BatchViewWriter, name: &str, worker: usize) -> Self {
+        AccumulationWriter { whole, name: name.to_owned(), worker, part: Form::Open }
+    }
+
+    fn begin(&self, magic: [u8; 8]) -> Result<(BlockWriter, PartFile)> {
+        self.whole.begin((PartKind::Accumulation, &self.name, self.worker), magic)
+    }
+
+    /// Appends a piece.
+    ///
+    /// Panics when the piece is of another form than those before, or an entry does not come after
+    /// the one before.
+    ///
+    /// # Errors
+    /// When the piece is too large, or the disk refuses.
+    pub fn put(&mut self, piece: AccumulationPiece<'_>) -> Result<()> {
+        match piece {
+            AccumulationPiece::Block(bytes, entries) => self.block(bytes, entries),
+            AccumulationPiece::Entry { place, partial } => self.entry(place, partial),
+        }
+    }
+
+    /// Appends a block of `entries` entries.
+    ///
+    /// Panics when there are entries in order already.
+    ///
+    /// # Errors
+    /// When it is larger than
+    /// [`ACCUMULATION_BLOCK_BYTES_MAX`](diptych_base::limits::ACCUMULATION_BLOCK_BYTES_MAX), or the
+    /// disk refuses.
+    pub fn block(&mut self, bytes: &[u8], entries: u64) -> Result<()> {
+        if let Form::Open = self.part {
+            let (blocks, part) = self.begin(MAGIC)?;
+            self.part = Form::Blocks(blocks, part);
+        }
+        let Form::Blocks(blocks, part) = &mut self.part else {
+            panic!("accumulation {:?}: a block among entries in order", self.name)
+        };
+        part.rows += entries;
+        blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)
+    }
+
+    fn entry(&mut self, place: &[u8], partial: StoredPartial<'_>) -> Result<()> {
+        if let Form::Open = self.part {
+            let (blocks, part) = self.begin(MAGIC_LEVELS)?;
+            let rows = SortedRows::new(blocks, part, ACCUMULATION_ENTRIES_BLOCK_BYTES);
+            self.part = Form::Entries(Box::new(rows));
+        }
+        let Form::Entries(rows) = &mut self.part else {
+            panic!("accumulation {:?}: an entry in order among blocks", self.name)
+        };
+        rows.push(place, partial.bytes, if partial.wide { WIDE } else { IN_RANGE })
+    }
+
+    /// Makes the part durable.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn finish(mut self) -> Result<()> {
+        let (blocks, part) = match std::mem::replace(&mut self.part, Form::Open) {
+            Form::Open => self.begin(MAGIC)?,
+            Form::Blocks(blocks, mut part) => {
+                part.blocks = blocks.blocks;
+                (blocks, part)
+            }
+            Form::Entries(rows) => rows.finish()?,
+        };
+        self.whole.end(&blocks, part)
+    }
+}

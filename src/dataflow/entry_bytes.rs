@@ -1,0 +1,142 @@
+//! The entries of an owner as bytes, in the order of their places.
+//!
+//! A key is hashed as it is written, so that the hash is the same in files and on every machine.
+//! NOT checked is that keys which are equal are written alike: see [`Key`](super::Key).
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+use bincode::Options;
+use serde::Serialize;
+
+use super::accumulation_codec::{Sink, codec, stored_form, unwritable};
+use super::accumulation_monoids::Accumulate;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::hash_buckets::key_hash;
+use diptych_row::{AccumulationPiece, ByteRange, StoredAccumulation, StoredPartial};
+
+thread_local! {
+    static KEY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The hash of a key, by its bytes. A key that cannot be written has some hash, always the same;
+/// writing the accumulation reports it.
+pub(super) fn hash_of<K: Serialize>(key: &K) -> u64 {
+    KEY.with_borrow_mut(|bytes| {
+        bytes.clear();
+        // Without a limit: with one the key would be measured first.
+        let plain = bincode::DefaultOptions::new().with_fixint_encoding();
+        let _ = plain.serialize_into(&mut *bytes, key);
+        key_hash(bytes)
+    })
+}
+
+/// Writes the place of a key to `place`: its hash and the key.
+pub(super) fn put_place<K: Serialize>(key: &K, place: &mut Vec<u8>) -> Result<()> {
+    place.clear();
+    place.extend_from_slice(&[0; 8]);
+    codec().serialize_into(&mut *place, key).map_err(|error| unwritable(&error))?;
+    let hash = key_hash(&place[8..]);
+    place[..8].copy_from_slice(&hash.to_be_bytes());
+    Ok(())
+}
+
+/// Reads a partial of the accumulation `name`.
+pub(super) fn partial_of<A: Accumulate>(
+    accumulate: &A,
+    name: &str,
+    stored: StoredPartial<'_>,
+) -> Result<A::Partial> {
+    let partial = if stored.wide {
+        codec().deserialize(stored.bytes)
+    } else {
+        stored_form(|| codec().deserialize(stored.bytes)).map(|stored| accumulate.restored(stored))
+    };
+    partial.map_err(|error| {
+        Error::new(Kind::Damaged, format!("an entry of accumulation {name:?}: {error}")).remedy(
+            "its types changed without a new version, or the file is damaged: \
+             recompute with `diptych batch`",
+        )
+    })
+}
+
+/// Writes entries in the order of their places, those in memory before those of `stored`, of which
+/// it writes the ones in `range`. Partials that are zero are left out, with what they stand before.
+///
+/// # Errors
+/// When an entry cannot be written, `stored` cannot be read, or the sink refuses.
+pub(super) fn write_in_order<'p, A: Accumulate>(
+    accumulate: &'p A,
+    entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
+    stored: Option<(&dyn StoredAccumulation, ByteRange)>,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    let mut sorted: Vec<_> = entries.map(|(key, partial)| (hash_of(key), key, partial)).collect();
+    sorted.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
+        a.cmp(b).then_with(|| by_bytes(*a_key, *b_key))
+    });
+    let mut memory = Ahead { accumulate, entries: sorted.into_iter(), at: None, place: Vec::new() };
+    memory.step()?;
+    let mut bytes = Vec::new();
+    if let Some((stored, range)) = stored {
+        stored.for_each(&range, &mut |place, partial| {
+            while memory.at.is_some() && memory.place[..] < *place {
+                memory.write(&mut bytes, sink)?;
+            }
+            if memory.at.is_some() && memory.place[..] == *place {
+                return memory.write(&mut bytes, sink);
+            }
+            sink(AccumulationPiece::Entry { place, partial })
+        })?;
+    }
+    while memory.at.is_some() {
+        memory.write(&mut bytes, sink)?;
+    }
+    Ok(())
+}
+
+/// The order of two keys with one hash.
+fn by_bytes<K: Serialize>(a: &K, b: &K) -> Ordering {
+    let bytes = |key: &K| codec().serialize(key).unwrap_or_default();
+    bytes(a).cmp(&bytes(b))
+}
+
+/// Sorted entries in memory, with the place of the first that is not written.
+struct Ahead<'p, A: Accumulate, I> {
+    accumulate: &'p A,
+    entries: I,
+    at: Option<&'p A::Partial>,
+    place: Vec<u8>,
+}
+
+impl<'p, A, I> Ahead<'p, A, I>
+where
+    A: Accumulate,
+    I: Iterator<Item = (u64, &'p A::Key, &'p A::Partial)>,
+{
+    fn step(&mut self) -> Result<()> {
+        self.at = None;
+        if let Some((_, key, partial)) = self.entries.next() {
+            put_place(key, &mut self.place)?;
+            self.at = Some(partial);
+        }
+        Ok(())
+    }
+
+    /// Writes the entry it is at, unless that is zero, and moves to the next.
+    fn write(&mut self, bytes: &mut Vec<u8>, sink: &mut Sink<'_>) -> Result<()> {
+        if let Some(partial) = self.at.filter(|partial| !self.accumulate.is_zero(partial)) {
+            bytes.clear();
+            let stored = self.accumulate.stored(partial);
+            let wide = stored.is_none();
+            let written = match &stored {
+                Some(stored) => stored_form(|| codec().serialize_into(&mut *bytes, &**stored)),
+                None => codec().serialize_into(&mut *bytes, partial),
+            };
+            written.map_err(|error| unwritable(&error))?;
+            let partial = StoredPartial { bytes, wide };
+            sink(AccumulationPiece::Entry { place: &self.place, partial })?;
+        }
+        self.step()
+    }
+}

@@ -1,0 +1,153 @@
+//! The entries of an owner that have changed lately, over the files that hold all others.
+//!
+//! An entry of memory stands before that of the files: it is the whole partial of its key, not a
+//! part of it. A key whose partial has become zero stays in memory, because files below may have
+//! it, and so may those that come to lie below. When newer files are there, what has not changed
+//! since leaves memory.
+
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::accumulation_codec::Sink;
+use super::accumulation_monoids::{Accumulate, Made};
+use super::combiner::KeyPartial;
+use super::entry_bytes::{partial_of, put_place, write_in_order};
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_row::{ByteRange, StoredAccumulation};
+
+/// Entries in memory, and the files below.
+pub(super) struct RecentEntries<A: Accumulate> {
+    recent: HashMap<A::Key, Recent<A::Partial>, FixedState>,
+    stored: Option<Arc<dyn StoredAccumulation>>,
+}
+
+struct Recent<P> {
+    partial: P,
+    /// The epoch of the last change; 0 for one that was only read.
+    changed: Epoch,
+}
+
+impl<A: Accumulate> RecentEntries<A> {
+    /// No entries in memory, over `stored`.
+    pub(super) fn over(stored: Option<Arc<dyn StoredAccumulation>>) -> Self {
+        RecentEntries { recent: HashMap::default(), stored }
+    }
+
+    /// Puts `stored`, which has everything below `boundary`, in the place of the files below, and
+    /// drops the entries that have not changed since.
+    pub(super) fn rest_on(&mut self, boundary: Epoch, stored: Arc<dyn StoredAccumulation>) {
+        self.recent.retain(|_, recent| recent.changed >= boundary);
+        self.recent.shrink_to_fit();
+        self.stored = Some(stored);
+    }
+
+    /// Is there no entry, in memory or in files?
+    pub(super) fn is_empty(&self) -> bool {
+        self.recent.is_empty() && self.stored.is_none()
+    }
+
+    /// The number of entries in memory.
+    pub(super) fn len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// Brings the entries of all keys of an epoch into memory that have one, in the order of the
+    /// files. `name` is that of the accumulation, for the error.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub(super) fn fetch<'q>(
+        &mut self,
+        accumulate: &A,
+        name: &str,
+        epoch: impl Iterator<Item = &'q KeyPartial<A, A::Key>>,
+    ) -> Result<()> {
+        let Some(stored) = &self.stored else { return Ok(()) };
+        let mut missing = Vec::new();
+        for (key, _) in epoch.filter(|(key, _)| !self.recent.contains_key(key)) {
+            let mut place = Vec::new();
+            put_place(key, &mut place)?;
+            missing.push((place, key));
+        }
+        missing.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        missing.dedup_by(|(a, _), (b, _)| a == b);
+        for (place, key) in missing {
+            stored.get(&place, &mut |found| {
+                let partial = partial_of(accumulate, name, found)?;
+                self.recent.insert(key.clone(), Recent { partial, changed: 0 });
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Merges a partial of `epoch` without telling the change.
+    pub(super) fn combine(
+        &mut self,
+        accumulate: &A,
+        epoch: Epoch,
+        (key, partial): KeyPartial<A, A::Key>,
+    ) {
+        use hashbrown::hash_map::Entry;
+        match self.recent.entry(key) {
+            Entry::Occupied(mut entry) => {
+                accumulate.merge(&mut entry.get_mut().partial, partial);
+                entry.get_mut().changed = epoch;
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Recent { partial, changed: epoch });
+            }
+        }
+    }
+
+    /// The entries in memory.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&A::Key, &A::Partial)> {
+        self.recent.iter().map(|(key, recent)| (key, &recent.partial))
+    }
+
+    /// Merges a partial of `epoch`, whose key was [fetched](RecentEntries::fetch), and emits the
+    /// change of the key's row.
+    pub(super) fn apply(
+        &mut self,
+        accumulate: &A,
+        epoch: Epoch,
+        (key, partial): KeyPartial<A, A::Key>,
+        emit: &mut impl FnMut(&A::Key, Made<A::Row>, isize),
+    ) {
+        use hashbrown::hash_map::Entry;
+        match self.recent.entry(key) {
+            Entry::Vacant(entry) => {
+                emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
+                entry.insert(Recent { partial, changed: epoch });
+            }
+            Entry::Occupied(mut entry) => {
+                // A partial that is zero has no row.
+                let old = accumulate.row(entry.key(), &entry.get().partial);
+                accumulate.merge(&mut entry.get_mut().partial, partial);
+                entry.get_mut().changed = epoch;
+                let new = accumulate.row(entry.key(), &entry.get().partial);
+                if old != new {
+                    emit(entry.key(), old, -1);
+                    emit(entry.key(), new, 1);
+                }
+            }
+        }
+    }
+
+    /// Writes all entries whose places are in `range`, those in memory and those in files.
+    ///
+    /// # Errors
+    /// As [`write_in_order`].
+    pub(super) fn write(
+        &self,
+        accumulate: &A,
+        range: ByteRange,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let stored = self.stored.as_deref().map(|stored| (stored, range));
+        write_in_order(accumulate, self.iter(), stored, sink)
+    }
+}

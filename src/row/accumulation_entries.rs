@@ -1,0 +1,59 @@
+//! The entries of an accumulation as bytes: how barriers hand them to files, and read them back.
+//!
+//! An entry is a *place*, eight bytes of the hash of its key and then the key itself, and the
+//! partial that the barrier keeps there. The order of places is that of the hashes, so the entries
+//! of one owner are a range, whatever the number of owners: see
+//! [`hash_buckets`](diptych_base::hash_buckets).
+
+use diptych_base::error::Result;
+
+use super::range::ByteRange;
+
+/// A piece of an accumulation that a barrier writes.
+#[derive(Clone, Copy, Debug)]
+pub enum AccumulationPiece<'a> {
+    /// A block of entries in no order, and their number.
+    Block(&'a [u8], u64),
+    /// The entry after the one before, in the order of places.
+    Entry {
+        /// The hash of the key, big-endian, and the key.
+        place: &'a [u8],
+        /// The partial of the place.
+        partial: StoredPartial<'a>,
+    },
+}
+
+/// A partial as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredPartial<'a> {
+    /// The bytes of the partial.
+    pub bytes: &'a [u8],
+    /// Is the partial out of the range of its type, and so in a form of its own?
+    pub wide: bool,
+}
+
+/// An accumulation at the boundary of a batch view, outside of memory.
+pub trait StoredAccumulation: Send + Sync {
+    /// Calls `visit` with the partial of a place, if the place has an entry.
+    ///
+    /// # Errors
+    /// Damage, by file and offset, in the bytes that have to be read, and errors of `visit`.
+    fn get(
+        &self,
+        place: &[u8],
+        visit: &mut dyn FnMut(StoredPartial<'_>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Calls `visit` with place and partial of each entry whose place is in `range`, in order.
+    ///
+    /// # Errors
+    /// As [`StoredAccumulation::get`].
+    fn for_each(
+        &self,
+        range: &ByteRange,
+        visit: &mut dyn FnMut(&[u8], StoredPartial<'_>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// The number of entries according to the files.
+    fn entries(&self) -> u64;
+}
