@@ -113,7 +113,8 @@ proptest! {
         }
         for form in [0, 1] {
             let own = all.iter().filter(|(_, (_, wide))| usize::from(*wide) == form);
-            let own: Vec<_> = own.map(|(place, (bytes, _))| place.len() - 8 + bytes.len()).collect();
+            let own = own.map(|(place, (bytes, _))| place.len() - 8 + bytes.len());
+            let own: Vec<_> = own.collect();
             prop_assert_eq!(counts[form], own.len() as u64);
             prop_assert_eq!(bytes[form], own.iter().sum::<usize>());
         }

@@ -1,6 +1,6 @@
-//! A dataflow whose accumulations stay in the files of its batch views answers as one that has all
-//! of them in memory: through checkpoints of any kind, restarts with other worker counts, keys that
-//! vanish and come back, and values at the ends of their types.
+//! Promise 1, for state in files: a dataflow whose accumulations stay in the files of its batch
+//! views answers as one that has all of them in memory: through checkpoints of any kind, restarts
+//! with other worker counts, keys that vanish and come back, and values at the ends of their types.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -72,8 +72,7 @@ impl System {
     ) -> Result<Option<BatchView>> {
         let last = boundary.checked_sub(1).filter(|_| options.incremental);
         let Some(last) = last else { return Ok(None) };
-        let check = if description.state_in_files { FileCheck::AsRead } else { FileCheck::Whole };
-        let newest = self.newest_of(description, reader, last, check)?;
+        let newest = self.newest_of(description, reader, last, FileCheck::Whole)?;
         let Some(view) = newest.0 else { return Ok(None) };
         // Events that came and went since are not fed at all.
         let from = view.boundary();

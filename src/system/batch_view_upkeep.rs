@@ -90,8 +90,8 @@ impl WatchedRun {
     }
 
     /// Checks the files of the batch view that the dataflow started from, all of them, once: the
-    /// start left that to the reads that meet them. A damaged batch view is removed, so that the next
-    /// start does not find it; what was mapped stays readable.
+    /// start left that to the reads that meet them. A damaged batch view is removed, so that the
+    /// next start does not find it; what was mapped stays readable.
     ///
     /// # Errors
     /// The damage.

@@ -165,14 +165,7 @@ impl System {
         end: Epoch,
     ) -> Result<(StartedDataflow, LiveDataflow, Option<(BatchView, bool)>)> {
         let description = definition.describe()?;
-        let shards = options.cluster.workers;
-        let views = description.views.clone();
-        let of = identity(&description);
-        let (lineage, unreadable) = lineage_in_force(&*self.disk, &self.root, &of);
-        let history = erase::rewritten(reader);
-        let branches = reader.branches();
-        let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
-        let index = Index::new(&description.version, views, shards, index)?;
+        let (index, unreadable) = self.empty_index(&description, options, reader)?;
         index.fresh_from(end);
         let restored = self.restored(definition, &description, options, reader, end)?;
         let (view, mut passed_over) = restored;
@@ -236,6 +229,24 @@ impl System {
         Ok((entry, dataflow, base))
     }
 
+    /// The index of a dataflow, and the error of a record of accepted batch views that cannot be
+    /// read.
+    fn empty_index(
+        &self,
+        description: &Description,
+        options: &ServeOptions<'_>,
+        reader: &Reader,
+    ) -> Result<(Index, Option<Error>)> {
+        let of = identity(description);
+        let (lineage, unreadable) = lineage_in_force(&*self.disk, &self.root, &of);
+        let history = erase::rewritten(reader);
+        let branches = reader.branches();
+        let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
+        let views = description.views.clone();
+        let index = Index::new(&description.version, views, options.cluster.workers, index)?;
+        Ok((index, unreadable))
+    }
+
     /// The batch view that a dataflow starts at, and errors for those passed over.
     fn restored(
         &self,
@@ -251,10 +262,11 @@ impl System {
                 // Several processes must all find the same one: its fit is left to the user who
                 // starts them.
                 let (found, mut passed_over) = match options.cluster.processes() {
-                    1 if options.index.views_in_files => {
-                        self.fitting_with(definition, end, end, FileCheck::AsRead)?
+                    1 => {
+                        let in_files = options.index.views_in_files && description.state_in_files;
+                        let check = if in_files { FileCheck::AsRead } else { FileCheck::Whole };
+                        self.fitting_with(definition, end, end, check)?
                     }
-                    1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,
                 };
                 if !matches!(options.source, EpochSource::Until(_)) {
