@@ -11,14 +11,24 @@ const GROUP: usize = 4;
 
 /// Appends days since 1970.
 pub(super) fn date(days: i64, out: &mut BytesMut) {
-    let days = days - i64::from(DAYS_TO_2000);
-    out.put_i32(days.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
+    out.put_i32(match i32::try_from(days) {
+        // The ends of the range mean infinity.
+        Ok(i32::MIN) => i32::MIN,
+        Ok(i32::MAX) => i32::MAX,
+        _ => {
+            let days = days - i64::from(DAYS_TO_2000);
+            days.clamp(i32::MIN.into(), i32::MAX.into()) as i32
+        }
+    });
 }
 
 /// Appends microseconds since 1970.
 pub(super) fn timestamp(micros: i64, out: &mut BytesMut) {
-    // The ends of the range mean infinity.
-    out.put_i64(micros.saturating_sub(MICROS_TO_2000));
+    out.put_i64(match micros {
+        // The ends of the range mean infinity.
+        i64::MIN | i64::MAX => micros,
+        _ => micros.saturating_sub(MICROS_TO_2000),
+    });
 }
 
 /// Appends an interval.

@@ -21,7 +21,8 @@ pub(super) enum StatementKind {
 /// A command that concerns the session.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum PgCommand {
-    Begin(&'static str),
+    /// Its tag, and the isolation that is asked for.
+    Begin(&'static str, Option<&'static str>),
     Commit,
     Rollback,
     Savepoint(String),
@@ -32,6 +33,7 @@ pub(super) enum PgCommand {
         value: Option<String>,
         is_local: bool,
     },
+    Reset(String),
     ResetAll,
     Show(String),
     ShowAll,
@@ -85,8 +87,8 @@ pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
     let mut words = Words::new(sql);
     let first = words.next();
     let command = match first.as_str() {
-        "begin" => PgCommand::Begin("BEGIN"),
-        "start" => PgCommand::Begin("START TRANSACTION"),
+        "begin" => PgCommand::Begin("BEGIN", words.isolation()),
+        "start" => PgCommand::Begin("START TRANSACTION", words.isolation()),
         "commit" | "end" => {
             words.refuse("prepared", "two-phase commit")?;
             PgCommand::Commit
@@ -184,6 +186,20 @@ impl<'a> Words<'a> {
         if self.peek() == "all" { Ok(None) } else { self.name().map(Some) }
     }
 
+    /// The isolation level in the rest of the statement.
+    fn isolation(&self) -> Option<&'static str> {
+        let rest = self.rest.get(self.at..).unwrap_or_default();
+        let at = rest.iter().position(|word| word.eq_ignore_ascii_case("level"))?;
+        let word = |at: usize| rest.get(at).map(|word| word.to_ascii_lowercase());
+        match (word(at + 1)?.as_str(), word(at + 2).as_deref()) {
+            ("serializable", _) => Some("serializable"),
+            ("repeatable", Some("read")) => Some("repeatable read"),
+            ("read", Some("committed")) => Some("read committed"),
+            ("read", Some("uncommitted")) => Some("read uncommitted"),
+            _ => None,
+        }
+    }
+
     fn refuse(&self, word: &str, what: &str) -> Result<(), Failure> {
         if self.peek() == word {
             return Err(Failure::new("0A000", format!("there is no {what} here")));
@@ -217,7 +233,15 @@ fn set(words: &mut Words) -> Result<PgCommand, Failure> {
     let set = |name: &str, value| Ok(PgCommand::Set { name: name.to_owned(), value, is_local });
     match words.peek().as_str() {
         // Every isolation level asked for is weaker than what transactions have here.
-        "transaction" | "constraints" => Ok(PgCommand::Nothing("SET")),
+        "transaction" => Ok(match words.isolation() {
+            Some(level) => PgCommand::Set {
+                name: "transaction_isolation".to_owned(),
+                value: Some(level.to_owned()),
+                is_local: true,
+            },
+            None => PgCommand::Nothing("SET"),
+        }),
+        "constraints" => Ok(PgCommand::Nothing("SET")),
         "authorization" => {
             words.next();
             set("session_authorization", given(words)?)
@@ -281,7 +305,7 @@ fn reset(words: &mut Words) -> Result<PgCommand, Failure> {
         "time" => "TimeZone".to_owned(),
         _ => dotted(words)?,
     };
-    Ok(PgCommand::Set { name, value: None, is_local: false })
+    Ok(PgCommand::Reset(name))
 }
 
 /// A name that may contain points.
@@ -335,7 +359,10 @@ mod tests {
 
     #[test]
     fn commands_are_known_by_their_words() {
-        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), PgCommand::Begin("BEGIN"));
+        assert_eq!(
+            command("BEGIN ISOLATION LEVEL READ COMMITTED"),
+            PgCommand::Begin("BEGIN", Some("read committed"))
+        );
         assert_eq!(
             command("/* a */ rollback work to savepoint \"S\""),
             PgCommand::RollbackTo("S".into())
@@ -344,6 +371,7 @@ mod tests {
         assert_eq!(command("set datestyle to 'ISO', MDY"), set("datestyle", Some("ISO, MDY")));
         assert_eq!(command("SET my.own = -1"), set("my.own", Some("-1")));
         assert_eq!(command("set x to default"), set("x", None));
+        assert_eq!(command("reset x"), PgCommand::Reset("x".into()));
         assert_eq!(command("SET TIME ZONE 'UTC'"), set("TimeZone", Some("UTC")));
         assert_eq!(
             command("set session characteristics as transaction read write"),

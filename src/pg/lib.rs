@@ -175,7 +175,7 @@ impl Port {
         };
         match greeted {
             Ok(Ok(Greeted { wire, settings, told, cancel })) => {
-                let planner = Planner::new(&self.site, &self.engine, settings);
+                let planner = Planner::new(&self.site, &self.engine, settings, cancel.pid);
                 let session = PgSession::new(told, cancel, planner);
                 let stopping = self.stopping.clone();
                 let seat = Arc::clone(seat);

@@ -289,7 +289,11 @@ fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Param> {
         oid::BYTEA => Param::Bytes(bytes.to_vec()),
         oid::DATE => {
             let days = i32::from_be_bytes(bytes.try_into().ok()?);
-            Param::Date(days.saturating_add(DAYS_TO_2000))
+            // The ends of the range mean infinity.
+            Param::Date(match days {
+                i32::MIN | i32::MAX => days,
+                days => days.saturating_add(DAYS_TO_2000),
+            })
         }
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
             let micros = i64::from_be_bytes(bytes.try_into().ok()?);

@@ -30,13 +30,18 @@ pub(super) struct Planned {
 }
 
 impl Planner {
-    /// A planner for a session with `settings`.
-    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: Settings) -> Planner {
+    /// A planner for a session with `settings`, whose connection has the number `pid`.
+    pub(super) fn new(
+        site: &Arc<Site>,
+        engine: &Engine,
+        settings: Settings,
+        #[cfg_attr(not(feature = "sql"), expect(unused, reason = "only SQL asks for it"))] pid: i32,
+    ) -> Planner {
         let site = Arc::clone(site);
         let session = engine.session_with(settings);
         #[cfg(feature = "sql")]
         {
-            let catalog = PgCatalog::new(&site, session.shared_settings());
+            let catalog = PgCatalog::new(&site, session.shared_settings(), pid);
             session.add_schema(PgCatalog::SCHEMA, Arc::new(catalog.clone()));
             catalog.functions().into_iter().for_each(|function| session.add_function(function));
             Planner { site, session, catalog }

@@ -53,8 +53,10 @@ enum Values {
     Time(PrimitiveArray<Int64Type>),
     /// Months, days, microseconds.
     Interval(Vec<(i32, i32, i64)>),
-    /// The elements of each row, with their common type.
+    /// The elements of each row, with the type of those that are no lists.
     List(Vec<ReadyRows>, u32),
+    /// The values of a row in parentheses.
+    Record(Vec<Column>),
 }
 
 impl ReadyRows {
@@ -187,6 +189,14 @@ impl Column {
                 _ => list_text(&lists[at], out),
             },
             (Values::List(lists, element), true) => list_binary(&lists[at], *element, out),
+            (Values::Record(columns), false) => record_text(columns, at, out),
+            (Values::Record(columns), true) => {
+                out.put_i32(columns.len() as i32);
+                for column in columns {
+                    out.put_u32(column.kind.oid);
+                    column.field(at, out);
+                }
+            }
         }
     }
 }
@@ -253,6 +263,13 @@ impl Values {
             D::Duration(unit) => Values::Interval(durations(array, *unit)),
             D::List(_) | D::LargeList(_) | D::FixedSizeList(..) if kind.oid != oid::TEXT => {
                 return lists(array, kind, is_binary);
+            }
+            D::Struct(fields) => {
+                let columns = fields.iter().zip(array.as_struct().columns());
+                let column = |(field, values): (&std::sync::Arc<arrow_schema::Field>, _)| {
+                    Column::new(values, PgType::of_field(field), is_binary)
+                };
+                Values::Record(columns.map(column).collect::<Result<_, ArrowError>>()?)
             }
             _ => Values::Text(shown(array)?),
         })
@@ -350,7 +367,9 @@ fn lists(array: &ArrayRef, of: PgType, is_binary: bool) -> Result<Values, ArrowE
         Ok(ReadyRows { columns: vec![Column::new(&elements, kind, is_binary)?], rows })
     };
     let lists = (0..wide.len()).map(list).collect::<Result<_, ArrowError>>()?;
-    Ok(Values::List(lists, kind.oid))
+    let inner = types::element_of(kind.oid).filter(|_| item.data_type().is_nested());
+    let element = inner.unwrap_or(kind.oid);
+    Ok(Values::List(lists, element))
 }
 
 /// Appends `{a,"b c",NULL}`.
@@ -360,12 +379,32 @@ fn list_text(list: &ReadyRows, out: &mut BytesMut) {
         if at > 0 {
             out.put_u8(b',');
         }
-        list.texts(at, |_, text| match text {
+        list.texts(at, |column, text| match text {
             None => out.put_slice(b"NULL"),
+            Some(text) if matches!(list.columns[column].values, Values::List(..)) => {
+                out.put_slice(text);
+            }
             Some(text) => text::list_element(text, out),
         });
     }
     out.put_u8(b'}');
+}
+
+/// Appends `(1,"b c",)`.
+fn record_text(columns: &[Column], at: usize, out: &mut BytesMut) {
+    out.put_u8(b'(');
+    let mut room = BytesMut::new();
+    for (number, column) in columns.iter().enumerate() {
+        if number > 0 {
+            out.put_u8(b',');
+        }
+        if !column.is_null(at) {
+            room.clear();
+            column.value(at, &mut room);
+            text::record_field(&room, out);
+        }
+    }
+    out.put_u8(b')');
 }
 
 /// Appends `1 2 3`.
@@ -379,14 +418,48 @@ fn vector_text(list: &ReadyRows, out: &mut BytesMut) {
 }
 
 fn list_binary(list: &ReadyRows, element: u32, out: &mut BytesMut) {
-    let has_nulls = (0..list.rows).any(|at| list.columns.iter().any(|column| column.is_null(at)));
-    out.put_i32(i32::from(list.rows > 0));
-    out.put_i32(has_nulls.into());
+    let mut dimensions = Vec::new();
+    measure(list, &mut dimensions);
+    if dimensions.contains(&0) {
+        dimensions.clear();
+    }
+    out.put_i32(dimensions.len() as i32);
+    out.put_i32(has_null(list).into());
     out.put_u32(element);
-    if list.rows > 0 {
-        out.put_i32(list.rows as i32);
+    for length in dimensions {
+        out.put_i32(length as i32);
         // The lower bound of the array.
         out.put_i32(1);
+    }
+    put_elements(list, out);
+}
+
+/// The lists in a list, whose elements are lists.
+fn inner_lists(list: &ReadyRows) -> Option<&[ReadyRows]> {
+    match list.columns.first().map(|column| &column.values) {
+        Some(Values::List(lists, _)) => Some(lists),
+        _ => None,
+    }
+}
+
+/// Adds the length of a list, and of the first list in it.
+fn measure(list: &ReadyRows, dimensions: &mut Vec<usize>) {
+    dimensions.push(list.rows);
+    if let Some(inner) = inner_lists(list).and_then(<[ReadyRows]>::first) {
+        measure(inner, dimensions);
+    }
+}
+
+fn has_null(list: &ReadyRows) -> bool {
+    match inner_lists(list) {
+        Some(lists) => lists.iter().any(has_null),
+        None => (0..list.rows).any(|at| list.columns.iter().any(|column| column.is_null(at))),
+    }
+}
+
+fn put_elements(list: &ReadyRows, out: &mut BytesMut) {
+    if let Some(lists) = inner_lists(list) {
+        return lists.iter().for_each(|list| put_elements(list, out));
     }
     for at in 0..list.rows {
         list.columns.iter().for_each(|column| column.field(at, out));

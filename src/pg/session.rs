@@ -245,24 +245,22 @@ impl PgSession {
         out: &mut BytesMut,
     ) -> Result<CommandOutcome, Failure> {
         let tag = match command {
-            PgCommand::Begin(tag) => {
-                if self.transaction.begin(&self.sql.settings(), out) {
-                    self.sql.begin();
-                }
+            PgCommand::Begin(tag, level) => {
+                self.begin(*level, out)?;
                 tag
             }
             PgCommand::Commit => {
                 let is_kept = !self.transaction.has_failed();
                 self.leave(is_kept);
                 let mut settings = self.sql.settings();
-                let tag = self.transaction.commit(&mut settings, out);
+                let tag = self.transaction.commit(&self.before, &mut settings, out);
                 self.before = settings.mark();
                 tag
             }
             PgCommand::Rollback => {
                 self.leave(false);
                 let mut settings = self.sql.settings();
-                self.transaction.rollback(&mut settings, out);
+                self.transaction.rollback(&self.before, &mut settings, out);
                 self.before = settings.mark();
                 "ROLLBACK"
             }
@@ -271,7 +269,11 @@ impl PgSession {
             }
             PgCommand::Set { name, value, is_local } => {
                 self.set(name, value.as_deref(), *is_local, out)?;
-                if value.is_some() { "SET" } else { "RESET" }
+                "SET"
+            }
+            PgCommand::Reset(name) => {
+                self.set(name, None, false, out)?;
+                "RESET"
             }
             PgCommand::ResetAll => {
                 self.settings().reset_all();
@@ -302,6 +304,18 @@ impl PgSession {
             }
         };
         Ok(CommandOutcome::Tag(tag.to_owned()))
+    }
+
+    /// Begins a transaction that is called one of the isolation `level`.
+    fn begin(&mut self, level: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
+        // What the same text has set before is part of the transaction.
+        if self.transaction.begin(&self.before, out) {
+            self.sql.begin();
+            if level.is_some() {
+                return self.set("transaction_isolation", level, true, out);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a command about a savepoint, and gives its tag.

@@ -65,22 +65,28 @@ impl Transaction {
         }
     }
 
-    /// Begins a transaction; false when there is one already.
-    pub(super) fn begin(&mut self, settings: &Settings, out: &mut BytesMut) -> bool {
+    /// Begins a transaction, before which the settings were as in `before`; false when there is one
+    /// already.
+    pub(super) fn begin(&mut self, before: &SettingsMark, out: &mut BytesMut) -> bool {
         if self.is_there() {
             write_warning("25001", "there is already a transaction in progress", out);
             return false;
         }
         self.state = State::Open;
-        self.before = Some(settings.mark());
+        self.before = Some(before.clone());
         true
     }
 
     /// Ends the transaction, and gives the tag of the outcome.
-    pub(super) fn commit(&mut self, settings: &mut Settings, out: &mut BytesMut) -> &'static str {
+    pub(super) fn commit(
+        &mut self,
+        before: &SettingsMark,
+        settings: &mut Settings,
+        out: &mut BytesMut,
+    ) -> &'static str {
         match self.state {
             State::Failed => {
-                self.rollback(settings, out);
+                self.rollback(before, settings, out);
                 return "ROLLBACK";
             }
             State::None => write_warning("25P01", "there is no transaction in progress", out),
@@ -91,12 +97,19 @@ impl Transaction {
         "COMMIT"
     }
 
-    /// Ends the transaction, and restores the settings.
-    pub(super) fn rollback(&mut self, settings: &mut Settings, out: &mut BytesMut) {
-        match self.before.take() {
-            Some(before) => settings.return_to(&before),
-            None => write_warning("25P01", "there is no transaction in progress", out),
+    /// Ends the transaction, and restores the settings: without a transaction those of `before`,
+    /// because the statements of one text are one.
+    pub(super) fn rollback(
+        &mut self,
+        before: &SettingsMark,
+        settings: &mut Settings,
+        out: &mut BytesMut,
+    ) {
+        let begun = self.before.take();
+        if begun.is_none() {
+            write_warning("25P01", "there is no transaction in progress", out);
         }
+        settings.return_to(begun.as_ref().unwrap_or(before));
         settings.end_transaction();
         *self = Transaction::default();
     }

@@ -54,6 +54,7 @@ pub(super) mod oid {
     pub(in super::super) const INTERVAL: u32 = 1186;
     pub(in super::super) const NUMERIC: u32 = 1700;
     pub(in super::super) const REGTYPE: u32 = 2206;
+    pub(in super::super) const RECORD: u32 = 2249;
 }
 
 impl PgType {
@@ -102,12 +103,12 @@ impl PgType {
             D::Dictionary(_, values) => PgType::of(values),
             D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => {
                 match item.data_type() {
-                    D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => {
-                        PgType::varying(oid::TEXT)
-                    }
+                    // A list of lists is of the same type, with one more dimension.
+                    D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => PgType::of_field(item),
                     _ => PgType::varying(array_of(PgType::of_field(item).oid)),
                 }
             }
+            D::Struct(_) => PgType::varying(oid::RECORD),
             _ => PgType::varying(oid::TEXT),
         }
     }
@@ -227,6 +228,7 @@ const ARRAYS: &[(u32, u32)] = &[
     (oid::TIMESTAMPTZ, 1185),
     (oid::INTERVAL, 1187),
     (oid::NUMERIC, 1231),
+    (oid::RECORD, 2287),
 ];
 
 /// Names of types as SQL writes them, beside those by which the catalog stores them.

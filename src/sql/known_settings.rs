@@ -43,6 +43,8 @@ pub(super) enum Rule {
     Fixed,
     /// One of these values, in any case; the first is the one shown.
     Only(&'static [&'static str]),
+    /// One of these values, in any case, without effect here.
+    OneOf(&'static [&'static str]),
     /// A truth value, without effect here.
     Bool,
     /// A whole number in this range, without effect here.
@@ -132,7 +134,7 @@ pub(super) const KNOWN: &[KnownSetting] = &[
     row("synchronous_commit", "on", Rule::Free, false),
     row("TimeZone", "UTC", Rule::Zone, true),
     row("transaction_deferrable", "off", Rule::Bool, false),
-    row("transaction_isolation", "serializable", Rule::Only(ISOLATIONS), false),
+    row("transaction_isolation", "serializable", Rule::OneOf(ISOLATIONS), false),
     row("transaction_read_only", "on", Rule::Only(ON), false),
     row("wal_segment_size", "16777216", Rule::Fixed, false),
     row("work_mem", "4MB", Rule::Free, false),
@@ -194,6 +196,12 @@ impl KnownSetting {
                 match values.iter().find(|known| known.eq_ignore_ascii_case(value)) {
                     Some(_) => plain(values[0]),
                     None => refuse(&format!("it is always {} here", values[0])),
+                }
+            }
+            Rule::OneOf(values) => {
+                match values.iter().find(|known| known.eq_ignore_ascii_case(value)) {
+                    Some(known) => plain(known),
+                    None => refuse(&format!("it takes {}", values.join(", "))),
                 }
             }
             Rule::Zone => Ok(("UTC".to_owned(), zone_warning(value))),

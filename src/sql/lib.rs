@@ -7,6 +7,8 @@
 
 #[cfg(feature = "sql")]
 mod access_path;
+#[cfg(feature = "sql")]
+mod adjacent_literals;
 mod answer;
 #[cfg(feature = "sql")]
 mod cancellation;

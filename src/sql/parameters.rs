@@ -296,12 +296,6 @@ impl Inference {
     fn binary(&mut self, binary: &mut BinaryExpr, schema: &DFSchema) {
         use Operator as O;
         let BinaryExpr { left, op, right } = binary;
-        if let (Some(lefts), Some(rights)) = (row(left), row(right)) {
-            for (left, right) in lefts.into_iter().zip(rights) {
-                self.alike(&mut [left, right], schema);
-            }
-            return;
-        }
         let sides = [self.type_of(left, schema), self.type_of(right, schema)];
         let other = match &sides {
             [Some(other), None] | [None, Some(other)] => other.clone(),
@@ -347,16 +341,6 @@ impl Inference {
                 }
             }
         }
-    }
-}
-
-/// The parts of a row value.
-fn row(expr: &mut Expr) -> Option<Vec<&mut Expr>> {
-    match expr {
-        Expr::ScalarFunction(call) if matches!(call.func.name(), "struct" | "row") => {
-            Some(call.args.iter_mut().collect())
-        }
-        _ => None,
     }
 }
 

@@ -4,17 +4,18 @@
 //! They are volatile, so that they are computed while the statement runs, in the order in which it
 //! names them, and not when it is planned.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::ArrayRef;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
-    Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility,
 };
 
 use super::SqlError;
@@ -191,6 +192,17 @@ impl ScalarUDFImpl for SessionFunction {
             SessionCall::CurrentSchemas => texts(),
             _ => DataType::Utf8,
         })
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let field = Field::new(self.name(), self.return_type(&[])?, true);
+        let of = match self.call {
+            SessionCall::CurrentSchema => "name",
+            SessionCall::CurrentSchemas => "names",
+            SessionCall::CurrentSetting | SessionCall::SetConfig => return Ok(Arc::new(field)),
+        };
+        let metadata = HashMap::from([(super::TYPE_KEY.to_owned(), of.to_owned())]);
+        Ok(Arc::new(field.with_metadata(metadata)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -364,7 +364,7 @@ fn kind(rule: Rule) -> &'static str {
     match rule {
         Rule::Bool => "bool",
         Rule::Int(..) | Rule::Time => "integer",
-        Rule::Only(_) => "enum",
+        Rule::Only(_) | Rule::OneOf(_) => "enum",
         _ => "string",
     }
 }

@@ -6,10 +6,10 @@
 
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Statement as Ast, visit_relations};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::SqlError;
+use super::adjacent_literals;
 use super::df_error;
 use super::nesting::{self, too_complex};
 use super::postgres::{self, PostgresDialect};
@@ -46,9 +46,10 @@ pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
         let most = limits::SQL_TEXT_BYTES_MAX;
         return Err(too_complex(format!("the statement has {is} bytes, at most {most} are read")));
     }
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+    let tokens = Tokenizer::new(&PostgresDialect::default(), sql)
         .tokenize_with_location()
         .map_err(|error| df_error::syntax(sql, &error.to_string()))?;
+    adjacent_literals::check(&tokens)?;
     let tokens: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
     nesting::check(&tokens)?;

@@ -137,6 +137,22 @@ pub fn list_element(text: &[u8], out: &mut BytesMut) {
     out.put_u8(b'"');
 }
 
+/// Appends a value of a row in parentheses, in double quotes where `PostgreSQL` needs them.
+pub fn record_field(text: &[u8], out: &mut BytesMut) {
+    let special = |byte: &u8| b"(),\"\\".contains(byte) || byte.is_ascii_whitespace();
+    if !text.is_empty() && !text.iter().any(special) {
+        return out.put_slice(text);
+    }
+    out.put_u8(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(*byte);
+        }
+        out.put_u8(*byte);
+    }
+    out.put_u8(b'"');
+}
+
 /// Year, month and day of a number of days since 1970-01-01. The year before 1 is 0.
 pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     // Years begin in March here, in cycles of 400 years: then leap days come last and nothing

@@ -16,7 +16,6 @@ const ALIKE: &[&[&str]] = &[
 
 /// Statements that are not answered yet, with a part of the reason.
 const LEFT: &[(&str, &str)] = &[
-    ("pgAdmin (dashboard)", "column t is not known"),
     ("Grafana (tables)", "string_to_array"),
     ("TypeORM (tables, columns)", "Correlated scalar subquery"),
 ];

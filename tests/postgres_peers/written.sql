@@ -213,7 +213,7 @@ set search_path = nosuch; select current_schema()
 set search_path = peers, streams; select current_schemas(true)
 set search_path to peers, public; select count(*) from by_id
 select current_schema
-select name, setting, unit, vartype from pg_settings where name in ('statement_timeout', 'application_name', 'jit') order by 1
+select name, setting, unit, vartype from pg_settings where name in ('statement_timeout', 'application_name', 'geqo') order by 1
 set statement_timeout = '3s'; select setting, unit, source from pg_settings where name = 'statement_timeout'
 begin; select 1; commit
 begin; select 1/0; select 1; rollback; select 2

@@ -62,7 +62,17 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
 /// The first argument of a call.
 pub(super) fn first_argument(function: &Function) -> Option<Expr> {
     let FunctionArguments::List(list) = &function.args else { return None };
-    match list.args.first()? {
+    list.args.first().and_then(value)
+}
+
+/// The last argument of a call.
+pub(super) fn last_argument(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    list.args.last().and_then(value)
+}
+
+fn value(arg: &FunctionArg) -> Option<Expr> {
+    match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,
     }

@@ -5,23 +5,23 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
-    Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility,
 };
 
 use super::super::settings::{DATABASE as NAME, SERVER_VERSION};
 use super::super::{procedures, split_statements};
 use super::objects::{OWNER, Objects, USER, quoted};
 use super::pg_catalog_rows::definition;
-use super::table_schemas::{Cell, data_type};
+use super::table_schemas::{Cell, field};
 
 /// The computation of a function's value.
 type Compute = fn(&Objects, &[ScalarValue]) -> Cell;
 
-/// Name, type (see [`data_type`]), computation.
+/// Name, type (see [`field`]), computation.
 type Known = (&'static str, &'static str, Compute);
 
 /// All functions, for one session.
@@ -30,7 +30,8 @@ pub(super) fn all(objects: &Arc<Objects>) -> Vec<ScalarUDF> {
         let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
         let signature = Signature::new(TypeSignature::OneOf(any), Volatility::Stable);
         let objects = Arc::clone(objects);
-        ScalarUDF::from(Function { name, of: data_type(of), compute: *compute, signature, objects })
+        let field = Arc::new(field(name, of));
+        ScalarUDF::from(Function { name, field, compute: *compute, signature, objects })
     };
     KNOWN.iter().map(function).collect()
 }
@@ -38,7 +39,8 @@ pub(super) fn all(objects: &Arc<Objects>) -> Vec<ScalarUDF> {
 #[derive(Debug)]
 struct Function {
     name: &'static str,
-    of: DataType,
+    /// Its type, and the name of that.
+    field: FieldRef,
     compute: Compute,
     signature: Signature,
     objects: Arc<Objects>,
@@ -68,7 +70,11 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.of.clone())
+        Ok(self.field.data_type().clone())
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::clone(&self.field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -87,7 +93,7 @@ impl ScalarUDFImpl for Function {
             return Ok(ColumnarValue::Scalar(value));
         }
         if found.is_empty() {
-            return Ok(ColumnarValue::Array(arrow_array::new_empty_array(&self.of)));
+            return Ok(ColumnarValue::Array(arrow_array::new_empty_array(self.field.data_type())));
         }
         ScalarValue::iter_to_array(found).map(ColumnarValue::Array)
     }
@@ -95,15 +101,16 @@ impl ScalarUDFImpl for Function {
 
 impl Function {
     fn scalar(&self, cell: Cell) -> Result<ScalarValue> {
+        let of = self.field.data_type();
         match cell {
             Cell::Bool(value) => Ok(ScalarValue::Boolean(Some(value))),
-            Cell::Int(value) => ScalarValue::Int64(Some(value)).cast_to(&self.of),
-            Cell::Text(text) => ScalarValue::Utf8(Some(text)).cast_to(&self.of),
+            Cell::Int(value) => ScalarValue::Int64(Some(value)).cast_to(of),
+            Cell::Text(text) => ScalarValue::Utf8(Some(text)).cast_to(of),
             Cell::Texts(texts) => {
                 let texts: Vec<_> = texts.into_iter().map(ScalarValue::from).collect();
                 Ok(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))
             }
-            Cell::Null | Cell::Ints(_) => ScalarValue::try_from(&self.of),
+            Cell::Null | Cell::Ints(_) => ScalarValue::try_from(of),
         }
     }
 }
@@ -177,6 +184,14 @@ fn format_type(objects: &Objects, values: &[ScalarValue]) -> Cell {
             format!("numeric({precision},{scale})").into()
         }
         _ => of.long_name().into(),
+    }
+}
+
+/// The name of a type by its number; a name stays.
+fn type_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    match int(values, 0) {
+        Some(_) => format_type(objects, &values[..1]),
+        None => text(values, 0).into(),
     }
 }
 
@@ -313,17 +328,17 @@ fn pretty_size(_: &Objects, values: &[ScalarValue]) -> Cell {
 
 const KNOWN: &[Known] = &[
     ("version", "text", |_, _| format!("PostgreSQL {SERVER_VERSION}").into()),
-    ("current_database", "text", |_, _| NAME.into()),
-    ("current_catalog", "text", |_, _| NAME.into()),
-    ("current_user", "text", user),
-    ("session_user", "text", user),
-    ("user", "text", user),
-    ("current_role", "text", user),
+    ("current_database", "name", |_, _| NAME.into()),
+    ("current_catalog", "name", |_, _| NAME.into()),
+    ("current_user", "name", user),
+    ("session_user", "name", user),
+    ("user", "name", user),
+    ("current_role", "name", user),
     ("format_type", "text", format_type),
     ("obj_description", "text", nothing),
     ("col_description", "text", nothing),
     ("shobj_description", "text", nothing),
-    ("getdatabaseencoding", "text", |_, _| "UTF8".into()),
+    ("getdatabaseencoding", "name", |_, _| "UTF8".into()),
     ("has_table_privilege", "bool", may),
     ("has_any_column_privilege", "bool", may),
     ("has_column_privilege", "bool", may),
@@ -335,10 +350,10 @@ const KNOWN: &[Known] = &[
     ("inet_server_addr", "text", nothing),
     ("inet_client_addr", "text", nothing),
     ("pg_advisory_unlock_all", "text", nothing),
-    ("pg_backend_pid", "int4", zero),
+    ("pg_backend_pid", "int4", |objects, _| i64::from(objects.pid).into()),
     ("pg_char_to_encoding", "int4", |_, _| Cell::Int(6)),
-    ("pg_client_encoding", "text", |_, _| "UTF8".into()),
-    ("pg_encoding_to_char", "text", encoding),
+    ("pg_client_encoding", "name", |_, _| "UTF8".into()),
+    ("pg_encoding_to_char", "name", encoding),
     ("pg_function_is_visible", "bool", yes),
     ("pg_collation_is_visible", "bool", yes),
     ("pg_get_constraintdef", "text", nothing),
@@ -354,7 +369,7 @@ const KNOWN: &[Known] = &[
     ("pg_get_serial_sequence", "text", nothing),
     ("pg_get_statisticsobjdef_columns", "text", nothing),
     ("pg_get_triggerdef", "text", nothing),
-    ("pg_get_userbyid", "text", user_by_id),
+    ("pg_get_userbyid", "name", user_by_id),
     ("pg_get_viewdef", "text", view_definition),
     ("pg_indexes_size", "int8", zero),
     ("pg_is_in_recovery", "bool", no),
@@ -423,6 +438,7 @@ const KNOWN: &[Known] = &[
     // The functions to which casts are rewritten; see `rewrite`.
     (super::rewrite::RELATION_NAME, "text", relation_name),
     (super::rewrite::SCHEMA_NAME, "text", schema_name),
+    (super::rewrite::TYPE_NAME, "regtype", type_name),
     (super::rewrite::PROCEDURE_NAME, "text", procedure_name),
     (super::rewrite::LIKE_PATTERN, "text", like_pattern),
 ];

@@ -43,9 +43,10 @@ use diptych_sql::Settings;
 pub(super) struct PgCatalog(Arc<Objects>);
 
 impl PgCatalog {
-    /// The catalog of `site`, as the user of a session with these settings sees it.
-    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>) -> PgCatalog {
-        PgCatalog(Arc::new(Objects::new(site, settings)))
+    /// The catalog of `site`, as the user of a session with these settings sees it; `pid` is the
+    /// number of its connection.
+    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>, pid: i32) -> PgCatalog {
+        PgCatalog(Arc::new(Objects::new(site, settings, pid)))
     }
 
     /// The name of the schema under which the planner finds the catalog.

@@ -36,6 +36,8 @@ pub(super) struct Objects {
     pub(super) types: &'static [Type],
     pub(super) user: String,
     pub(super) settings: Arc<Mutex<Settings>>,
+    /// The number of the connection.
+    pub(super) pid: i32,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,7 @@ pub(super) struct Type {
 }
 
 impl Objects {
-    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>) -> Objects {
+    pub(super) fn new(site: &Site, settings: Arc<Mutex<Settings>>, pid: i32) -> Objects {
         let named = |(oid, name): (u32, &str)| Schema { oid, name: name.to_owned() };
         let own = [
             (PG_CATALOG, "pg_catalog"),
@@ -86,7 +88,7 @@ impl Objects {
         let schemas: Vec<Schema> = own.into_iter().chain(flows).map(named).collect();
         let user = lock(&settings).user().to_owned();
         let mut objects =
-            Objects { schemas, relations: Vec::new(), types: types(), user, settings };
+            Objects { schemas, relations: Vec::new(), types: types(), user, settings, pid };
         for flow in &site.flows {
             for view in flow.serving.index().views() {
                 let columns = of_view(&view.schema);

@@ -1,11 +1,13 @@
 //! Rewriter of operands and lists in queries on the catalog.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Value as Literal, ValueWithSpan,
 };
 
 use super::super::procedures;
-use super::ast::{call, column, literal, name_of, number, text};
+use super::ast::{call, column, literal, name_of, null, number, text};
+use super::rewrite::LIKE_PATTERN;
 use diptych_sql::folded;
 
 /// Columns that hold the number of a function, and show its name.
@@ -59,19 +61,53 @@ pub(super) fn expanded(root: &Expr, access: &[AccessExpr]) -> Option<Expr> {
     }
 }
 
-/// `= ANY ('{a,b}')` and `<> ALL ('{a,b}')` as IN and NOT IN.
-pub(super) fn listed(left: &Expr, right: &Expr, negated: bool) -> Option<Expr> {
-    let mut right = right;
-    while let Expr::Nested(inner) | Expr::Cast { expr: inner, .. } = right {
-        right = inner;
+pub(super) fn operator(word: &str) -> Option<BinaryOperator> {
+    Some(match word {
+        "=" => BinaryOperator::Eq,
+        "<>" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        ">" => BinaryOperator::Gt,
+        "<=" => BinaryOperator::LtEq,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "||" => BinaryOperator::StringConcat,
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        _ => return None,
+    })
+}
+
+/// Rewrites the escape of a pattern to a backslash, the planner's escape.
+pub(super) fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
+    let Some(Literal::SingleQuotedString(character)) = escape.as_ref().map(|found| &found.value)
+    else {
+        return;
+    };
+    if character == "\\" {
+        return;
     }
-    let written = literal(right)?;
-    let inner = written.trim().strip_prefix('{')?.strip_suffix('}')?;
-    if inner.contains(['"', '\\', '{']) || inner.is_empty() {
-        return None;
-    }
-    let parts = inner.split(',').map(str::trim);
-    let is_number = parts.clone().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    let list = parts.map(|part| if is_number { number(part) } else { text(part) }).collect();
-    Some(Expr::InList { expr: Box::new(left.clone()), list, negated })
+    let written = std::mem::replace(&mut **pattern, null());
+    **pattern = call(LIKE_PATTERN, vec![written, text(character)]);
+    *escape = None;
+}
+
+/// The number that a table of `PostgreSQL`'s own catalog has there; 0 for one that few ask for.
+pub(super) fn own_number(word: &str) -> i64 {
+    let name = word.strip_prefix("pg_catalog.").unwrap_or(word);
+    let known = [
+        ("pg_type", 1_247),
+        ("pg_attribute", 1_249),
+        ("pg_proc", 1_255),
+        ("pg_class", 1_259),
+        ("pg_database", 1_262),
+        ("pg_constraint", 2_606),
+        ("pg_index", 2_610),
+        ("pg_namespace", 2_615),
+    ];
+    known.into_iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| number)
 }

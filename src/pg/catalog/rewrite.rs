@@ -9,15 +9,16 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident,
     ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
-    TableFactor, Value as Literal, ValueWithSpan, VisitMut, VisitorMut,
+    TableFactor, Value as Literal, VisitMut, VisitorMut,
 };
 
 use super::super::procedures;
 use super::ast::{
-    boolean, call, cast_to, column, first_argument, literal, name_of, null, number, text,
+    boolean, call, cast_to, column, first_argument, last_argument, literal, name_of, null, number,
+    text,
 };
 use super::objects::Objects;
-use super::operands::{PROCEDURES, expanded, listed, numbered};
+use super::operands::{PROCEDURES, escaped, expanded, numbered, operator, own_number};
 use super::{pg_catalog_rows, table_schemas};
 use diptych_sql::folded;
 
@@ -25,6 +26,9 @@ use diptych_sql::folded;
 pub(super) const RELATION_NAME: &str = "diptych_relation_name";
 /// The function that gives the name of a schema.
 pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
+
+/// The function that gives the name of a type.
+pub(super) const TYPE_NAME: &str = "diptych_type_name";
 
 /// The function that gives the name of a function.
 pub(super) const PROCEDURE_NAME: &str = "diptych_procedure_name";
@@ -54,12 +58,14 @@ pub(super) fn is_asked(sql: &str) -> bool {
 /// Rewrites a query on the catalog.
 pub(super) fn rewrite(statement: &mut Statement, objects: &Objects) {
     if matches!(statement, Statement::Query(_) | Statement::Explain { .. }) {
-        let _ = statement.visit(&mut Rewriter { objects });
+        let _ = statement.visit(&mut Rewriter { objects, depth: 0 });
     }
 }
 
 struct Rewriter<'a> {
     objects: &'a Objects,
+    /// The number of queries around the part at hand.
+    depth: usize,
 }
 
 impl VisitorMut for Rewriter<'_> {
@@ -106,6 +112,37 @@ impl VisitorMut for Rewriter<'_> {
                 columns: Vec::new(),
                 at: None,
             });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    /// A type that is shown is shown by its name; elsewhere it is compared, by its number.
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        if self.depth > 1 {
+            return ControlFlow::Continue(());
+        }
+        for item in &mut select.projection {
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item
+            else {
+                continue;
+            };
+            let of = match &*expr {
+                Expr::Cast { data_type, .. } => type_name(data_type),
+                _ => None,
+            };
+            if of.as_deref() == Some("regtype") {
+                *expr = call(TYPE_NAME, vec![std::mem::replace(expr, null())]);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -184,12 +221,6 @@ impl Rewriter<'_> {
             }
             Expr::Function(function) => Self::function(function),
             Expr::CompoundFieldAccess { root, access_chain } => expanded(root, access_chain),
-            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-                listed(left, right, false)
-            }
-            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
-                listed(left, right, true)
-            }
             Expr::Exists { subquery, negated } => {
                 self.is_empty(subquery).then(|| boolean(*negated))
             }
@@ -231,7 +262,8 @@ impl Rewriter<'_> {
                 Some(call("unnest", vec![call("generate_series", vec![number("0"), last])]))
             }
             "age" => {
-                let argument = first_argument(function)?;
+                // The age of one moment is that at the beginning of today, which stands before it.
+                let argument = last_argument(function)?;
                 let is_transaction = matches!(&argument, Expr::Value(value)
                     if matches!(value.value, Literal::Number(..)))
                     || column(&argument).is_some_and(|name| name.ends_with("xid"));
@@ -308,7 +340,7 @@ impl Rewriter<'_> {
             _ => return None,
         };
         // Queries name a table of `PostgreSQL` only to compare with it: 0 equals no number.
-        let absent = (of == "regclass" && word.contains("pg_")).then_some(0);
+        let absent = (of == "regclass" && word.contains("pg_")).then(|| own_number(word));
         let number = digits.or(found).or(absent)?;
         Some(super::ast::number(&number.to_string()))
     }
@@ -366,7 +398,7 @@ fn is_parameter(expr: &Expr) -> bool {
 }
 
 fn length_of(list: Expr) -> Expr {
-    cast_to(call("cardinality", vec![list]), DataType::BigInt(None))
+    cast_to(call("cardinality", vec![list]), DataType::Integer(None))
 }
 
 /// Gives a list in a cast the planner's type for its elements; the cast stays.
@@ -398,20 +430,6 @@ fn one_row(query: &mut Query) {
     }
 }
 
-/// Rewrites the escape of a pattern to a backslash, the planner's escape.
-fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
-    let Some(Literal::SingleQuotedString(character)) = escape.as_ref().map(|found| &found.value)
-    else {
-        return;
-    };
-    if character == "\\" {
-        return;
-    }
-    let written = std::mem::replace(&mut **pattern, null());
-    **pattern = call(LIKE_PATTERN, vec![written, text(character)]);
-    *escape = None;
-}
-
 /// Whether an expression computes one value of many rows. Aggregates in its own subqueries do not
 /// count.
 fn is_aggregate(written: &str) -> bool {
@@ -428,27 +446,6 @@ fn is_aggregate(written: &str) -> bool {
     ["count(", "max(", "min(", "sum(", "avg(", "string_agg(", "array_agg(", "bool_or(", "bool_and("]
         .iter()
         .any(|name| written.contains(name))
-}
-
-fn operator(word: &str) -> Option<BinaryOperator> {
-    Some(match word {
-        "=" => BinaryOperator::Eq,
-        "<>" => BinaryOperator::NotEq,
-        "<" => BinaryOperator::Lt,
-        ">" => BinaryOperator::Gt,
-        "<=" => BinaryOperator::LtEq,
-        ">=" => BinaryOperator::GtEq,
-        "+" => BinaryOperator::Plus,
-        "-" => BinaryOperator::Minus,
-        "||" => BinaryOperator::StringConcat,
-        "~" => BinaryOperator::PGRegexMatch,
-        "~*" => BinaryOperator::PGRegexIMatch,
-        "!~" => BinaryOperator::PGRegexNotMatch,
-        "!~*" => BinaryOperator::PGRegexNotIMatch,
-        "~~" => BinaryOperator::PGLikeMatch,
-        "!~~" => BinaryOperator::PGNotLikeMatch,
-        _ => return None,
-    })
 }
 
 /// The last part of a type's name, in lower case.

@@ -113,14 +113,8 @@ fn parse(text: &'static str) -> Vec<CatalogTable> {
 impl CatalogTable {
     /// The columns as an Arrow schema.
     pub(super) fn schema(&self) -> SchemaRef {
-        let field = |(name, of): &(&str, &str)| {
-            let field = Field::new(*name, data_type(of), true);
-            if PgType::of_name(of).is_none() {
-                return field;
-            }
-            field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]))
-        };
-        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+        let fields = self.columns.iter().map(|(name, of)| field(name, of));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
     /// Encodes rows of the table.
@@ -157,6 +151,15 @@ pub(super) fn data_type(of: &str) -> DataType {
         "oids" | "oidvector" => list(DataType::Int64),
         "texts" | "acls" | "chars" | "names" => list(DataType::Utf8),
         _ => DataType::Utf8,
+    }
+}
+
+/// A column of the type with this short name.
+pub(super) fn field(name: &str, of: &str) -> Field {
+    let field = Field::new(name, data_type(of), true);
+    match PgType::of_name(of) {
+        Some(_) => field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), of.to_owned())])),
+        None => field,
     }
 }
 

@@ -10,18 +10,6 @@ use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group};
 use super::{cast, comparison, overloads};
 
-/// Aggregates that give doubles here, and exact numbers in `PostgreSQL`.
-const STATISTICS: &[&str] = &[
-    "stddev",
-    "stddev_samp",
-    "stddev_pop",
-    "var",
-    "var_samp",
-    "var_sample",
-    "var_pop",
-    "var_population",
-];
-
 /// The arguments of an aggregate, if they have a meaning here.
 ///
 /// # Errors
@@ -37,10 +25,6 @@ pub(super) fn arguments(
     };
     overloads::of_aggregate(name, &data_type)?;
     let of = group(&data_type);
-    if STATISTICS.contains(&name) && matches!(of, Group::Int(_) | Group::Numeric) {
-        let instead = format!("write {name}(x::float8)");
-        return Err(refused(&format!("{name} of exact numbers"), &instead));
-    }
     if of == Group::Interval && (matches!(name, "min" | "max") || (is_distinct && name != "count"))
     {
         let instead = "use extract(epoch from x)";
@@ -48,12 +32,17 @@ pub(super) fn arguments(
     }
     let mut args = args;
     let Some(first) = args.first_mut() else { return Ok(args) };
-    // One zero and one NaN: then all agree which values are different, least and greatest.
+    // One zero and one NaN: then all agree which values are different. The least and the greatest
+    // keep the sign of their zero.
     let is_total = matches!(name, "sum" | "avg");
     let is_wide = matches!(data_type, DataType::Decimal256(..));
-    if is_total && is_wide {
+    if name == "percentile_cont" && of == Group::Float {
+        *first = cast::of(first.clone(), &data_type, &DataType::Float64)?;
+    } else if is_total && is_wide {
         *first = cast::of(first.clone(), &data_type, &OWN_SCALES)?;
-    } else if is_distinct || (of.is_float() && matches!(name, "min" | "max")) {
+    } else if of.is_float() && matches!(name, "min" | "max") {
+        *first = comparison::with_one_nan(first.clone(), &data_type);
+    } else if is_distinct {
         *first = comparison::key(first.clone(), &data_type);
     }
     Ok(args)

@@ -107,9 +107,32 @@ pub(super) fn float_key(value: Expr, data_type: &DataType) -> Expr {
     PgFunction::fixed("pg_float_key", data_type.clone(), float_keys).call(vec![value])
 }
 
+/// The float with one NaN, which is the greatest.
+pub(super) fn with_one_nan(value: Expr, data_type: &DataType) -> Expr {
+    match &value {
+        Expr::ScalarFunction(call) if call.name() == "pg_one_nan" => value,
+        _ => PgFunction::fixed("pg_one_nan", data_type.clone(), one_nans).call(vec![value]),
+    }
+}
+
+fn one_nans(args: &[ArrayRef], to: &DataType) -> Outcome<ArrayRef> {
+    let wide = arrow_cast(&args[0], &DataType::Float64)?;
+    let one = |value: f64| if value.is_nan() { f64::NAN } else { value };
+    let values: Float64Array = wide.as_primitive::<Float64Type>().unary(one);
+    Ok(arrow_cast(&values, to)?)
+}
+
 /// The length of an interval in microseconds.
 pub(super) fn length(value: Expr) -> Expr {
     PgFunction::fixed("pg_interval_length", LENGTH, lengths).call(vec![value])
+}
+
+/// The values by which a column is compared, where that is a column of floats.
+pub(super) fn keys(column: &ArrayRef) -> Outcome<ArrayRef> {
+    match group(column.data_type()).is_float() {
+        true => float_keys(std::slice::from_ref(column), column.data_type()),
+        false => Ok(Arc::clone(column)),
+    }
 }
 
 fn canonical(literal: &ScalarValue) -> ScalarValue {

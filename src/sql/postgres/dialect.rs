@@ -66,12 +66,16 @@ impl Dialect for PostgresDialect {
         supports_listen_notify supports_factorial_operator supports_bitwise_shift_operators
         supports_comment_on supports_load_extension supports_named_fn_args_with_colon_operator
         supports_named_fn_args_with_expr_name supports_empty_projections supports_nested_comments
-        supports_string_escape_constant supports_numeric_literal_underscores
-        supports_array_typedef_with_brackets supports_geometric_types supports_set_names
+        supports_string_escape_constant supports_array_typedef_with_brackets
+        supports_geometric_types supports_set_names
         supports_alter_column_type_using supports_notnull_operator supports_interval_options
         supports_insert_table_alias supports_create_table_like_parenthesized
         supports_select_wildcard_with_alias supports_comma_separated_trim
         supports_xml_expressions
+    }
+
+    fn supports_string_literal_concatenation_with_newline(&self) -> bool {
+        true
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

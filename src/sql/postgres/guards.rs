@@ -20,6 +20,7 @@ const SAFE: &[&str] = &[
     "pg_text",
     "pg_truth",
     "pg_float_key",
+    "pg_one_nan",
     "pg_interval_length",
     "pg_plain_numeric",
     "lower",

@@ -17,7 +17,7 @@ use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery,
+    Between, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery, Union,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -51,6 +51,10 @@ fn node(plan: LogicalPlan) -> Outcome<Transformed<LogicalPlan>> {
             LogicalPlanBuilder::values(of_one_type(values.values, &schema)?)?.build()
         }
         LogicalPlan::RecursiveQuery(query) => recursive(query),
+        // A union keeps the types that its inputs had.
+        LogicalPlan::Union(union) => {
+            Union::try_new_with_loose_types(union.inputs).map(LogicalPlan::Union)
+        }
         plan => plan.recompute_schema(),
     })
 }

@@ -16,6 +16,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::failure::Outcome;
 use super::function::PgFunction;
+use super::functions::lists;
 use super::operators::{self, Meaning, known_type};
 use super::type_name::{Group, group};
 use super::{
@@ -135,8 +136,16 @@ fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
                 None => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
             })
         }
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "array_has" => {
+            match lists::membership(&args, schema)? {
+                // A list that is written is compared as IN is.
+                Some(known @ Expr::InList(_)) => meaning(known, schema),
+                Some(known) => Ok(Transformed::yes(known)),
+                None => Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args }))),
+            }
+        }
         Expr::ScalarFunction(ScalarFunction { func, mut args }) => {
-            if func.name().contains("json") {
+            if func.name().contains("json") || func.name() == "named_struct" {
                 args = args.into_iter().map(|arg| named_type::as_json_part(arg, schema)).collect();
             }
             let types: Option<Vec<DataType>> =

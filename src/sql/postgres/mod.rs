@@ -18,6 +18,7 @@ mod calendar;
 mod cast;
 mod comparison;
 mod dialect;
+mod exact_statistics;
 mod exact_total;
 mod failure;
 mod float_totals;
@@ -26,6 +27,7 @@ mod functions;
 mod groups;
 mod guards;
 mod integer_literals;
+mod interval_average;
 mod interval_text;
 mod last_made;
 mod meaning_rule;
@@ -42,7 +44,9 @@ mod result_types;
 mod row_numbers;
 mod settled_call;
 mod spelling;
+mod statistics;
 mod subqueries;
+mod sums_of_squares;
 mod text_input;
 mod text_output;
 mod time_arithmetic;
@@ -73,6 +77,10 @@ pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(meaning_rule::PgMeaning));
     let mut aggregates = SessionStateDefaults::default_aggregate_functions();
+    for own in statistics::all() {
+        aggregates.retain(|known| known.name() != own.name());
+        aggregates.push(Arc::new(own));
+    }
     for goal in [exact_total::Goal::Sum, exact_total::Goal::Average] {
         let own = AggregateUDF::from(totals::ExactAggregate::new(goal));
         aggregates.retain(|known| known.name() != own.name());

@@ -94,6 +94,7 @@ pub(super) fn shown(expr: &Expr, schema: &dyn ExprSchema) -> Option<String> {
     Some(match name_of(&field) {
         Some(VARCHAR) => "character varying".to_owned(),
         Some("char") => "\"char\"".to_owned(),
+        Some("names") => "name[]".to_owned(),
         Some(name @ (JSON | REGTYPE | "name" | "oid" | "regproc" | "xid")) => name.to_owned(),
         _ => type_name::name(field.data_type()),
     })

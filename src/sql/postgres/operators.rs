@@ -162,6 +162,16 @@ fn typed(
 /// `text || value`; a value of another type is written as a text.
 fn concatenated(left: Expr, right: Expr, types: &[DataType; 2]) -> Outcome<Meaning> {
     let groups = (group(&types[0]), group(&types[1]));
+    // A text that is written beside bytes is one of bytes.
+    let is_open = |of: Group, value: &Expr| of == Group::Text && comparison::is_text_literal(value);
+    if groups.0 == Group::Bytes && is_open(groups.1, &right) {
+        let right = cast::of(right, &types[1], &DataType::Binary)?;
+        return concatenated(left, right, &[types[0].clone(), DataType::Binary]);
+    }
+    if groups.1 == Group::Bytes && is_open(groups.0, &left) {
+        let left = cast::of(left, &types[0], &DataType::Binary)?;
+        return concatenated(left, right, &[DataType::Binary, types[1].clone()]);
+    }
     let as_text = |expr: Expr, of: &DataType| cast::of(expr, of, &DataType::Utf8);
     match groups {
         (Group::List | Group::Other | Group::Unknown, _)

@@ -41,7 +41,6 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("starts_with", "tt"),
     ("string_to_array", "tt?t"),
     ("strpos", "tt"),
-    ("to_hex", "w"),
     ("translate", "ttt"),
     ("upper", "t"),
 ];
@@ -106,6 +105,10 @@ fn undefined(called: &str, types: &[DataType]) -> datafusion::error::DataFusionE
 /// # Errors
 /// When it has none.
 pub(super) fn of_function(called: &str, args: &[Expr], types: &[DataType]) -> Outcome<()> {
+    if called == "to_hex" && types.first().map(group) == Some(Group::Int(2)) {
+        let message = "function to_hex(smallint) is not unique (write x::integer)";
+        return Err(failure("42725", message));
+    }
     let Some((_, letters)) = FUNCTIONS.iter().find(|(known, _)| *known == called) else {
         return Ok(());
     };

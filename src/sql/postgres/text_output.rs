@@ -130,11 +130,34 @@ fn times(array: &ArrayRef) -> Outcome<Write<'static>> {
             let write = writer(lists.values(), true)?;
             Box::new(move |row, out| list(&lists, row, &write, out))
         }
+        _ if matches!(array.data_type(), DataType::Struct(_)) => record(array)?,
         _ => {
             let values = cast(array, &DataType::Utf8)?.as_string::<i32>().clone();
             Box::new(move |row, out| out.put_slice(values.value(row).as_bytes()))
         }
     })
+}
+
+/// A row in parentheses.
+fn record(array: &ArrayRef) -> Outcome<Write<'static>> {
+    let columns = array.as_struct().columns().to_vec();
+    let writers = columns.iter().map(|column| writer(column, true));
+    let writers = writers.collect::<Outcome<Vec<_>>>()?;
+    Ok(Box::new(move |row, out| {
+        out.put_u8(b'(');
+        let mut room = BytesMut::new();
+        for (at, (column, write)) in columns.iter().zip(&writers).enumerate() {
+            if at > 0 {
+                out.put_u8(b',');
+            }
+            if !is_absent(column, row) {
+                room.clear();
+                write(row, &mut room);
+                value_text::record_field(&room, out);
+            }
+        }
+        out.put_u8(b')');
+    }))
 }
 
 fn list_type(data_type: &DataType) -> DataType {

@@ -199,10 +199,9 @@ fn moment_part(unit: TimePart, at: i64, of: Group) -> Option<Outcome<Numeric>> {
         TimePart::Isoyear => whole(called(iso_week(days).0)),
         TimePart::Julian if of == Group::Date => whole(days + 2_440_588),
         TimePart::Julian => {
-            let day = Numeric::of_i128(
-                (i128::from(days) + 2_440_588) * i128::from(DAY) + i128::from(micros),
-            );
-            return Some(day.over_with_scale(Numeric::of_i128(DAY.into()), 20));
+            // The digits are those of the quotient alone.
+            let part = whole(micros).over(whole(DAY));
+            return Some(part.and_then(|part| part.plus(whole(days + 2_440_588))));
         }
         TimePart::Epoch if of == Group::Date => whole(days * 86_400),
         TimePart::Epoch => scaled(at.into(), 6),

@@ -133,7 +133,14 @@ pub(super) fn date(text: &str) -> Outcome<i32> {
 pub(super) fn time(text: &str) -> Outcome<i64> {
     let name = "time";
     let parts = parts(name, text)?;
-    parts.micros.ok_or_else(|| invalid_text(name, text))
+    let wrong = || invalid_text(name, text);
+    // A place has a time of day on a date only; a time on its own is no moment of ISO 8601.
+    let is_of_place = matches!(parts.zone, Some(Zone::Place(_))) && parts.date.is_none();
+    let is_moment = has_time_mark(text) || text.trim().eq_ignore_ascii_case("epoch");
+    if is_of_place || is_moment {
+        return Err(wrong());
+    }
+    parts.micros.ok_or_else(wrong)
 }
 
 /// Microseconds since 1970; a zone in the text is ignored.
@@ -246,6 +253,15 @@ fn with_spaces(text: &str) -> String {
         }
     }
     spaced
+}
+
+/// Whether there is a `T` between a date and a time.
+fn has_time_mark(text: &str) -> bool {
+    let is_mark = |part: &[u8]| {
+        matches!(part, [before, b'T' | b't', after]
+            if before.is_ascii_digit() && after.is_ascii_digit())
+    };
+    text.as_bytes().windows(3).any(is_mark)
 }
 
 fn number(text: &str) -> Read<i64> {

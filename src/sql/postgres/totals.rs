@@ -21,6 +21,7 @@ use datafusion::scalar::ScalarValue;
 use super::exact_total::{DistinctValues, ExactTotal, Goal, GroupTotals, OneTotal, finished};
 use super::failure::{Outcome, failure};
 use super::float_totals::{FloatFrame, Singles};
+use super::interval_average::{self, IntervalAverage};
 use super::numeric::scale_of;
 use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group, name};
@@ -35,6 +36,11 @@ pub(super) struct ExactAggregate {
 impl ExactAggregate {
     pub(super) fn new(goal: Goal) -> ExactAggregate {
         ExactAggregate { goal, signature: Signature::user_defined(Volatility::Immutable) }
+    }
+
+    /// Whether this is an average of intervals.
+    fn is_average_of_spans(&self, data_type: &DataType) -> bool {
+        self.goal == Goal::Average && group(data_type) == Group::Interval
     }
 
     /// `DataFusion`'s aggregate for types that are no exact numbers.
@@ -93,7 +99,7 @@ impl AggregateUDFImpl for ExactAggregate {
             Group::Float if self.goal == Goal::Sum => DataType::Float32,
             Group::Float | Group::Double => DataType::Float64,
             Group::Unknown => DataType::Int64,
-            Group::Interval if self.goal == Goal::Sum => super::type_name::INTERVAL,
+            Group::Interval => super::type_name::INTERVAL,
             _ => {
                 let message =
                     format!("function {}({}) does not exist", self.name(), name(data_type));
@@ -106,6 +112,9 @@ impl AggregateUDFImpl for ExactAggregate {
         let [data_type] = types else { return self.coerce_types(types).map(|_| DataType::Null) };
         if *data_type == DataType::Float32 && self.goal == Goal::Sum {
             return Ok(DataType::Float32);
+        }
+        if group(data_type) == Group::Interval {
+            return Ok(data_type.clone());
         }
         if !is_exact(data_type) {
             return self.usual().return_type(types);
@@ -120,6 +129,9 @@ impl AggregateUDFImpl for ExactAggregate {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Outcome<Box<dyn Accumulator>> {
         let data_type = args.expr_fields[0].data_type();
+        if self.is_average_of_spans(data_type) && !args.is_distinct {
+            return Ok(Box::new(IntervalAverage::default()));
+        }
         if is_single(data_type) {
             let fields = [doubled(&args.expr_fields[0])];
             return Ok(Box::new(Singles(self.usual().accumulator(as_doubles(args, &fields))?)));
@@ -139,7 +151,9 @@ impl AggregateUDFImpl for ExactAggregate {
         let data_type = args.expr_fields[0].data_type();
         let returns = args.return_field.data_type();
         match group(data_type) {
-            _ if is_exact(data_type) => self.accumulator(args),
+            _ if is_exact(data_type) || self.is_average_of_spans(data_type) => {
+                self.accumulator(args)
+            }
             of if of.is_float() => Ok(Box::new(FloatFrame::new(self.goal, returns.clone()))),
             _ => self.usual().create_sliding_accumulator(args),
         }
@@ -147,6 +161,12 @@ impl AggregateUDFImpl for ExactAggregate {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Outcome<Vec<FieldRef>> {
         let data_type = args.input_fields[0].data_type();
+        if self.is_average_of_spans(data_type) {
+            let field = |(part, of): (&str, DataType)| {
+                Arc::new(Field::new(format!("{}[{part}]", args.name), of, true)) as FieldRef
+            };
+            return Ok(interval_average::STATE.map(field).to_vec());
+        }
         if is_single(data_type) {
             let fields = [doubled(&args.input_fields[0])];
             let return_field = doubled(&args.return_field);
@@ -178,6 +198,9 @@ impl AggregateUDFImpl for ExactAggregate {
         let data_type = args.expr_fields[0].data_type();
         if is_exact(data_type) {
             return !args.is_distinct;
+        }
+        if self.is_average_of_spans(data_type) {
+            return false;
         }
         if !is_single(data_type) {
             return self.usual().groups_accumulator_supported(args);

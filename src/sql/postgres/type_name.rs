@@ -97,7 +97,13 @@ pub(super) fn name(data_type: &DataType) -> String {
         Group::Timestamp => "timestamp without time zone",
         Group::Timestamptz => "timestamp with time zone",
         Group::Interval => "interval",
-        Group::List => return element(data_type).map_or("anyarray".into(), |of| name(&of) + "[]"),
+        // A list of lists is of the same type as those.
+        Group::List => {
+            return element(data_type).map_or("anyarray".into(), |of| match group(&of) {
+                Group::List => name(&of),
+                _ => name(&of) + "[]",
+            });
+        }
         Group::Other => "record",
     };
     name.to_owned()

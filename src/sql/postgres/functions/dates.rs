@@ -234,10 +234,6 @@ fn two_moments(types: &[DataType]) -> Outcome<Vec<DataType>> {
     };
     match types {
         [left, right] if is_moment(left) && is_moment(right) => Ok(vec![TIMESTAMP, TIMESTAMP]),
-        [one] if is_moment(one) => {
-            let instead = "write age(current_date, x)";
-            Err(super::super::failure::refused("age of one moment", instead))
-        }
         _ => Err(unknown("age", types)),
     }
 }

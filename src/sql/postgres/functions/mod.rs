@@ -1,13 +1,17 @@
 //! Functions that `PostgreSQL` has and the engine has not, or has with another meaning.
 
 pub(super) mod dates;
+mod encodings;
 mod json;
+pub(super) mod lists;
 mod number_patterns;
 mod numbers;
+mod overlaps;
 mod pattern_nodes;
 mod patterns;
 mod texts;
 mod time_patterns;
+mod trigonometry;
 
 use std::sync::Arc;
 
@@ -20,7 +24,17 @@ use super::type_name;
 
 /// All of them.
 pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
-    let groups = [numbers::all(), dates::all(), patterns::all(), texts::all(), json::all()];
+    let groups = [
+        numbers::all(),
+        trigonometry::all(),
+        dates::all(),
+        patterns::all(),
+        texts::all(),
+        encodings::all(),
+        json::all(),
+        lists::all(),
+        overlaps::all(),
+    ];
     groups.into_iter().flatten().map(PgFunction::udf).collect()
 }
 

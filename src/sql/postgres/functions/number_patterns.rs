@@ -75,29 +75,76 @@ pub(super) fn template(pattern: &str) -> Outcome<Template> {
     Ok(found)
 }
 
+/// The number of places for digits before the point, and behind it.
+fn places(template: &Template) -> (usize, usize) {
+    let point = template.places.iter().position(|place| *place == Place::Point);
+    let split = point.unwrap_or(template.places.len());
+    let is_digit = |place: &&Place| matches!(place, Place::Digit(_));
+    let count = |places: &[Place]| places.iter().filter(is_digit).count();
+    (count(&template.places[..split]), count(&template.places[split..]))
+}
+
 /// The text of a number.
 pub(super) fn written(number: Numeric, template: &Template) -> Outcome<String> {
-    let point = template.places.iter().position(|place| *place == Place::Point);
-    let is_digit = |place: &&Place| matches!(place, Place::Digit(_));
-    let split = point.unwrap_or(template.places.len());
-    let whole_places = template.places[..split].iter().filter(is_digit).count();
-    let part_places = template.places[split..].iter().filter(is_digit).count();
-    let rounded = number.rescaled(part_places as i32)?;
-    let is_negative = rounded.units.is_negative();
+    let part = places(template).1;
+    let rounded = number.rescaled(part as i32)?;
     let text = rounded.text();
-    let text = text.trim_start_matches('-');
+    Ok(filled(text.trim_start_matches('-'), part, rounded.units.is_negative(), template))
+}
+
+/// The text of a double, of which so many digits count: those behind them are not shown.
+pub(super) fn written_double(value: f64, significant: usize, template: &Template) -> String {
+    let whole = fixed(value.abs(), 0).len();
+    let part = places(template).1.min(significant.saturating_sub(whole));
+    let text = fixed(value, part);
+    let unsigned = text.trim_start_matches('-');
+    filled(unsigned, part, unsigned.len() < text.len(), template)
+}
+
+/// A double with so many digits behind the point.
+fn fixed(value: f64, digits: usize) -> String {
+    match value {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        value => format!("{value:.digits$}"),
+    }
+}
+
+/// Puts a number without its sign, of so many digits behind the point, into the places of a
+/// template.
+fn filled(text: &str, count: usize, is_negative: bool, template: &Template) -> String {
+    let whole_places = places(template).0;
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let whole = if whole == "0" && part_places > 0 { "" } else { whole };
-    let overflows = whole.len() > whole_places;
-    let digits: Vec<char> = match overflows {
-        true => vec!['#'; whole_places],
-        false => format!("{whole:>whole_places$}").chars().collect(),
-    };
-    let part: Vec<char> = match overflows {
-        true => vec!['#'; part_places],
-        false => part.chars().collect(),
-    };
-    Ok(laid_out(template, &digits, &part, is_negative))
+    let part: Vec<char> = part.chars().collect();
+    // Nothing stands for a zero before the point, unless nothing stands behind it.
+    let is_shown = !template.is_plain || kept_digits(template, &part) > 0;
+    let has_part = !part.is_empty() && is_shown;
+    let whole = if whole == "0" && has_part { "" } else { whole };
+    if whole.len() > whole_places {
+        let digits = vec!['#'; whole_places];
+        let cut = cut(template, count, true);
+        return laid_out(&cut, &digits, &vec!['#'; count], is_negative);
+    }
+    let digits: Vec<char> = format!("{whole:>whole_places$}").chars().collect();
+    laid_out(&cut(template, part.len(), false), &digits, &part, is_negative)
+}
+
+/// The template up to its place for the last of `count` digits behind the point, because
+/// `PostgreSQL` ends with the number; the point itself goes with its digits.
+fn cut(template: &Template, count: usize, keeps_point: bool) -> Template {
+    let point = template.places.iter().position(|place| *place == Place::Point);
+    let end = point.filter(|_| count == 0 || count < places(template).1).map(|point| {
+        let is_digit = |place: &Place| matches!(place, Place::Digit(_));
+        let behind = template.places.iter().enumerate().skip(point);
+        let last = behind.filter(|(_, place)| is_digit(place)).nth(count.saturating_sub(1));
+        match (count, keeps_point) {
+            (0, false) => point,
+            (0, true) => point + 1,
+            _ => last.map_or(template.places.len(), |(at, _)| at + 1),
+        }
+    });
+    let end = end.unwrap_or(template.places.len());
+    Template { places: template.places[..end].to_vec(), is_plain: template.is_plain }
 }
 
 /// Puts the digits and the sign into their places.

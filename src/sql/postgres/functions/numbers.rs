@@ -108,7 +108,10 @@ fn doubles_only(types: &[DataType]) -> Outcome<Vec<DataType>> {
     }
 }
 
-fn each_double(array: &ArrayRef, calculate: fn(f64) -> Outcome<f64>) -> Outcome<ArrayRef> {
+pub(super) fn each_double(
+    array: &ArrayRef,
+    calculate: fn(f64) -> Outcome<f64>,
+) -> Outcome<ArrayRef> {
     let doubles = array.as_primitive::<Float64Type>();
     let rows = doubles.iter().map(|double| double.map(calculate).transpose());
     Ok(Arc::new(rows.collect::<Outcome<Float64Array>>()?))

@@ -83,9 +83,11 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Outcome<ArrayRef> {
         Group::Float | Group::Double => {
             let values = super::super::arithmetic::as_doubles(&args[0])?;
             let values = values.as_primitive::<Float64Type>().clone();
+            // The decimal digits that a float and a double always keep.
+            let digits = if group(args[0].data_type()) == Group::Float { 6 } else { 15 };
             Box::new(move |row, pattern| {
-                let number = Numeric::of_f64(values.value(row))?;
-                number_patterns::written(number, templates.of(pattern, template)?)
+                let template = templates.of(pattern, template)?;
+                Ok(number_patterns::written_double(values.value(row), digits, template))
             })
         }
         _ => {

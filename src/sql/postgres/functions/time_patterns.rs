@@ -84,7 +84,11 @@ fn one(pattern: &str, spelt: &str, modifiers: Modifiers, fields: &Fields) -> Out
         return named(pattern, spelt, modifiers, fields);
     };
     let sign = if number < 0 { "-" } else { "" };
-    let width = if modifiers.is_plain { 0 } else { width };
+    let is_part = matches!(pattern, "MS" | "US") || pattern.starts_with("FF");
+    let width = if modifiers.is_plain && !is_part { 0 } else { width };
+    // The sign is one of the characters here; other patterns have one more for it.
+    let has_sign_in_width = is_part || matches!(pattern, "DD" | "DDD");
+    let width = if has_sign_in_width { width.saturating_sub(sign.len()) } else { width };
     let digits = format!("{:0width$}", number.abs());
     let ending = modifiers.ordinal.map_or(String::new(), |is_upper| ordinal(number, is_upper));
     Ok(format!("{sign}{digits}{ending}"))
@@ -106,10 +110,7 @@ fn numbered(pattern: &str, fields: &Fields) -> Option<(i64, usize)> {
     let Fields { year, month, day, micros, .. } = *fields;
     let shown_year = if fields.days.is_some() && year <= 0 { 1 - year } else { year };
     let hours = micros / HOUR;
-    let twelve = match hours.rem_euclid(12) {
-        0 if fields.days.is_some() || hours != 0 => 12,
-        hours => hours,
-    };
+    let twelve = if hours % 12 == 0 { 12 } else { hours % 12 };
     let days = fields.days.unwrap_or_default();
     let week = || iso_week(days);
     let day_of_year = || days - days_of(year, 1, 1) + 1;
@@ -121,7 +122,7 @@ fn numbered(pattern: &str, fields: &Fields) -> Option<(i64, usize)> {
         "MM" => (month, 2),
         "DD" => (day, 2),
         "HH24" => (hours, 2),
-        "HH12" | "HH" => (twelve, 2),
+        "HH12" | "HH" => (twelve, if hours < 0 && twelve > 0 { 3 } else { 2 }),
         "MI" => (micros / (60 * SECOND) % 60, 2),
         "SS" => (micros / SECOND % 60, 2),
         "MS" | "FF3" => (micros % SECOND / 1_000, 3),
@@ -131,6 +132,9 @@ fn numbered(pattern: &str, fields: &Fields) -> Option<(i64, usize)> {
         "FF4" => (micros % SECOND / 100, 4),
         "FF5" => (micros % SECOND / 10, 5),
         "SSSS" | "SSSSS" => (micros / SECOND, 1),
+        // Months have 30 days here.
+        "DDD" if fields.days.is_none() => ((year * 12 + month) * 30 + day, 3),
+        "Q" if fields.days.is_none() && month > 0 => ((month + 2) / 3, 1),
         _ if fields.days.is_none() => return None,
         "IYYY" => (week().0, 4),
         "IYY" => (week().0 % 1_000, 3),
@@ -159,11 +163,22 @@ fn named(pattern: &str, spelt: &str, modifiers: Modifiers, fields: &Fields) -> O
         let name = cased(name, spelt);
         if modifiers.is_plain { name } else { format!("{name:width$}") }
     };
-    let is_late = fields.micros.rem_euclid(DAY) >= 12 * HOUR;
+    let is_late = fields.micros % DAY >= 12 * HOUR;
     Ok(match pattern {
         "AM" | "PM" => cased_whole(if is_late { "PM" } else { "AM" }, spelt),
         "A.M." | "P.M." => cased_whole(if is_late { "P.M." } else { "A.M." }, spelt),
-        "Y,YYY" => format!("{},{:03}", fields.year / 1_000, fields.year % 1_000),
+        "Y,YYY" => {
+            let year = if is_span || fields.year > 0 { fields.year } else { 1 - fields.year };
+            format!("{},{:03}", year / 1_000, year % 1_000)
+        }
+        "MONTH" | "MON" | "DAY" | "DY" | "D" | "BC" | "AD" | "B.C." | "A.D." | "TZ" | "TZH"
+        | "TZM" | "OF"
+            if is_span =>
+        {
+            let message = "invalid format specification for an interval value (add the interval \
+                           to a date first)";
+            return Err(failure("22007", message));
+        }
         _ if is_span => {
             let what = format!("the pattern {pattern} of an interval");
             return Err(refused(&what, "add the interval to a date first"));

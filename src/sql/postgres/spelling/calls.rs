@@ -17,6 +17,7 @@ const NAMES: &[(&str, &str)] = &[
     ("char_length", "length"),
     ("character_length", "length"),
     ("array_upper", "array_length"),
+    ("array_replace", "array_replace_all"),
 ];
 
 /// The fields of `make_interval`, in order.
@@ -39,6 +40,8 @@ pub(super) fn renamed(expr: &mut Expr) -> Written {
                 *expr = local_timestamp();
             } else if is(name, "make_interval") {
                 return in_order(function);
+            } else if is(name, "age") {
+                since_today(function);
             } else if let Some((_, known)) = NAMES.iter().find(|(other, _)| is(name, other)) {
                 function.name = ObjectName::from(vec![Ident::new(*known)]);
             }
@@ -66,6 +69,15 @@ fn cast(expr: Expr, data_type: DataType) -> Expr {
 
 fn local_timestamp() -> Expr {
     cast(call("now", Vec::new()), DataType::Timestamp(None, TimezoneInfo::None))
+}
+
+/// `age(x)` as `age(current_date, x)`.
+fn since_today(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if list.args.len() == 1 {
+        let today = FunctionArgExpr::Expr(call("current_date", Vec::new()));
+        list.args.insert(0, FunctionArg::Unnamed(today));
+    }
 }
 
 /// Whether a number has so large an exponent that no decimal column holds it.

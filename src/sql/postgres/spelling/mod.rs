@@ -5,11 +5,13 @@ mod expressions;
 mod json_agg;
 mod numbers;
 mod quantified;
+mod row_values;
 mod rows_limit;
 mod series;
 mod set_operations;
 mod similar_to;
 mod values;
+mod whole_rows;
 
 use std::ops::ControlFlow;
 
@@ -58,6 +60,8 @@ impl VisitorMut for Respeller {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         self.names.push(select.projection.iter().map(column_names::name_of).collect());
+        row_values::in_group_by(select);
+        whole_rows::spelt_out(select);
         ControlFlow::Continue(())
     }
 
@@ -80,9 +84,14 @@ impl VisitorMut for Respeller {
         flow(series::in_from(table))
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        flow(row_values::compared(expr))
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         flow(quantified::memberships(expr).and_then(|()| similar_to::patterns(expr)).and_then(
             |()| {
+                row_values::structures(expr);
                 numbers::unconstrained(expr);
                 json_agg::aggregates(expr)?;
                 calls::renamed(expr)?;

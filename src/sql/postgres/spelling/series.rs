@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
-    Statement, TableAlias, TableFactor,
+    Statement, TableAlias, TableAliasColumnDef, TableFactor,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -46,6 +46,12 @@ pub(super) fn in_projection(select: &mut Select) {
 
 /// `FROM generate_series(1, 3) AS s(n)`.
 pub(super) fn in_from(table: &mut TableFactor) -> Written {
+    if let TableFactor::UNNEST { alias, array_exprs, with_ordinality: false, .. } = table
+        && array_exprs.len() == 1
+    {
+        named_elements(alias);
+        return Ok(());
+    }
     let (name, args, alias, has_numbers) = match table {
         TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } => {
             (name, args.args.clone(), alias, *with_ordinality)
@@ -60,12 +66,7 @@ pub(super) fn in_from(table: &mut TableFactor) -> Written {
         let instead = "use row_number() OVER ()";
         return Err(refused("WITH ORDINALITY of a function", instead));
     }
-    let mut alias = alias.take().unwrap_or_else(|| TableAlias {
-        explicit: true,
-        name: Ident::new(rows),
-        columns: Vec::new(),
-        at: None,
-    });
+    let mut alias = alias.take().unwrap_or_else(|| plain_alias(rows));
     let column = match alias.columns.first() {
         Some(column) => column.name.clone(),
         None => alias.name.clone(),
@@ -79,6 +80,20 @@ pub(super) fn in_from(table: &mut TableFactor) -> Written {
     }
     *table = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
     Ok(())
+}
+
+/// Gives the elements of a list the name of their table, which has a name of its own or the
+/// function's.
+fn named_elements(alias: &mut Option<TableAlias>) {
+    let alias = alias.get_or_insert_with(|| plain_alias("unnest"));
+    if alias.columns.is_empty() {
+        let name = alias.name.clone();
+        alias.columns = vec![TableAliasColumnDef { name, data_type: None }];
+    }
+}
+
+fn plain_alias(name: &str) -> TableAlias {
+    TableAlias { explicit: true, name: Ident::new(name), columns: Vec::new(), at: None }
 }
 
 fn value(arg: FunctionArg) -> Result<Expr, SqlError> {
