@@ -109,6 +109,8 @@ fn fill(real: &PostgreSql) {
         for statement in facts::tables(database == "later") {
             own.must(&statement);
         }
+        // A statement that writes is refused on both sides, and leaves the rows for the others.
+        own.must(&format!("ALTER DATABASE {database} SET default_transaction_read_only = on"));
     }
 }
 

@@ -357,6 +357,8 @@ fn lists(array: &ArrayRef, of: PgType, is_binary: bool) -> Result<Values, ArrowE
     };
     let kind = match of.oid {
         oid::OIDVECTOR | 1028 => PgType::of_name("oid").unwrap_or(of),
+        1002 => PgType::of_name("char").unwrap_or(of),
+        1003 => PgType::of_name("name").unwrap_or(of),
         _ => PgType::of_field(item),
     };
     let wide = arrow_cast::cast(array, &DataType::LargeList(item.clone()))?;

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 
 use arrow_schema::Schema;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
-    Statement, TrimWhereField, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TrimWhereField, Value, VisitMut, VisitorMut,
 };
 
 /// The greatest number of times that a query is planned, each time with more names of ours.
@@ -142,6 +142,7 @@ fn figured(expr: &Expr) -> Option<(String, bool)> {
             let other = else_result.as_ref().and_then(|other| figured(other));
             other.filter(|(_, is_strong)| *is_strong).or_else(|| Some(("case".into(), false)))
         }
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Exists { .. } => strong("exists"),
         Expr::Extract { .. } => strong("extract"),
         Expr::Substring { shorthand, .. } => {

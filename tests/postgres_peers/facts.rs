@@ -345,13 +345,17 @@ pub(crate) const COLUMNS: &[(&str, &str)] = &[
 
 /// The statements that make PostgreSQL's tables.
 pub(crate) fn tables(with_later: bool) -> Vec<String> {
-    let columns: Vec<_> = COLUMNS.iter().map(|(name, of)| format!("{name} {of}")).collect();
+    let column = |(name, of): &(&str, &str)| match *name {
+        "id" => format!("{name} {of} NOT NULL"),
+        _ => format!("{name} {of}"),
+    };
+    let columns: Vec<_> = COLUMNS.iter().map(column).collect();
     let columns = columns.join(", ");
     let mut made = vec![
         "CREATE SCHEMA peers".to_owned(),
         "CREATE SCHEMA streams".to_owned(),
         format!("CREATE TABLE peers.by_id ({columns})"),
-        format!("CREATE TABLE streams.facts ({columns}, _epoch numeric(20,0))"),
+        format!("CREATE TABLE streams.facts ({columns}, _epoch numeric(20,0) NOT NULL)"),
     ];
     for (epoch, is_later) in [(0, false), (1, true)].into_iter().take(1 + usize::from(with_later)) {
         let rows: Vec<_> = rows(is_later).iter().map(literals).collect();

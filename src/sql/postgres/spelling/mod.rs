@@ -4,6 +4,7 @@ mod calls;
 mod expressions;
 mod json_agg;
 mod numbers;
+mod order_names;
 mod quantified;
 mod row_values;
 mod rows_limit;
@@ -51,6 +52,10 @@ fn flow(written: Written) -> ControlFlow<SqlError> {
 
 impl VisitorMut for Respeller {
     type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        flow(order_names::unambiguous(query))
+    }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         values::of_one_type(query);
