@@ -123,7 +123,7 @@ proptest! {
 
 /// Some entries, in several blocks.
 fn sample() -> Entries {
-    let entry = |n: u16| (place(&n.to_le_bytes()), (vec![n as u8; 40], n % 9 == 0));
+    let entry = |n: u16| (place(&n.to_le_bytes()), (vec![n as u8; 40], n.is_multiple_of(9)));
     (0..600).map(entry).collect()
 }
 

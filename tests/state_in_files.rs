@@ -102,7 +102,7 @@ impl Expected {
     }
 }
 
-/// A small generator, the same on every run of a seed (SplitMix64).
+/// A small generator, the same on every run of a seed (`SplitMix64`).
 struct Seed(u64);
 
 impl Seed {

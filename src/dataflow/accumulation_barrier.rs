@@ -373,11 +373,15 @@ impl<A: Accumulate> State<A> {
         for entries in first.get_mut().queue.drain(..) {
             self.waiting -= entries.len();
             match &mut self.entries {
-                OwnedEntries::All(table) => entries
-                    .into_iter()
-                    .for_each(|(key, partial)| combine(accumulate, table, key, partial)),
+                OwnedEntries::All(table) => {
+                    for (key, partial) in entries {
+                        combine(accumulate, table, key, partial);
+                    }
+                }
                 OwnedEntries::Recent(recent) => {
-                    entries.into_iter().for_each(|entry| recent.combine(accumulate, epoch, entry))
+                    for entry in entries {
+                        recent.combine(accumulate, epoch, entry);
+                    }
                 }
             }
         }
