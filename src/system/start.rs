@@ -167,8 +167,8 @@ impl System {
         let description = definition.describe()?;
         let (index, unreadable) = self.empty_index(&description, options, reader)?;
         index.fresh_from(end);
-        let restored = self.restored(definition, &description, options, reader, end)?;
-        let (view, mut passed_over) = restored;
+        let (view, mut passed_over) =
+            self.restored(definition, &description, options, reader, end)?;
         passed_over.extend(unreadable);
         let skips = match (&view, options.boundary) {
             (Some(view), Boundary::Newest) => {
@@ -179,9 +179,8 @@ impl System {
         let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
         let base = view.clone().filter(|_| options.cluster.is_first() && skips.is_none());
         view.as_ref().map_or(Ok(()), |view| check_log(view, reader))?;
-        let in_files = index.keeps_views_in_files()
-            && description.state_in_files
-            && options.cluster.processes() == 1;
+        let alone = options.cluster.processes() == 1;
+        let in_files = alone && index.keeps_views_in_files() && description.state_in_files;
         let stored = match &base {
             Some(view) if in_files => stored_state(&description, view)?.map(Arc::new),
             _ => None,
@@ -225,8 +224,7 @@ impl System {
         };
         let boundary = dataflow.start.boundary();
         let entry = StartedDataflow { description, index, boundary, status, progress, passed_over };
-        let base = base.map(|view| (view, stored.is_none()));
-        Ok((entry, dataflow, base))
+        Ok((entry, dataflow, base.map(|view| (view, stored.is_none()))))
     }
 
     /// The index of a dataflow, and the error of a record of accepted batch views that cannot be
