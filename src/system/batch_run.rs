@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::batch_view_metadata::{identity, meta};
-use super::restore_batch_view::{blocks, stored_base, stored_state};
+use super::restore_batch_view::{blocks, stored_state, unrepeated_base};
 use super::retraction_recovery::overtaken;
 use super::{BatchOptions, System, rows};
 use diptych_base::error::Result;
@@ -14,7 +14,7 @@ use diptych_batch_view::{BatchView, BatchViewWriter, FileCheck};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Reader;
-use diptych_serving::{Digest, Index, IndexOptions};
+use diptych_serving::{Index, IndexOptions};
 
 /// Where a batch run begins and ends: at `earlier`, or else with the first event; at `boundary`.
 pub(super) struct BatchSpan {
@@ -99,9 +99,6 @@ fn earlier_state(
     let views = description.views.clone();
     let options = IndexOptions { views_in_files: true, ..IndexOptions::default() };
     let index = Index::new(&description.version, views, cluster.workers, options)?;
-    let mut base = stored_base(description, &view)?;
-    // The accumulations are not loaded, so nothing of the views is repeated.
-    base.iter_mut().for_each(|(_, digest)| *digest = Digest::default());
-    index.install_stored_base(boundary, base)?;
+    index.install_stored_base(boundary, unrepeated_base(description, &view)?)?;
     Ok(Earlier::Files(Arc::new(stored), index))
 }

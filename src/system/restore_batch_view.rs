@@ -39,10 +39,8 @@ pub(super) fn install_base(
     repeated: bool,
 ) -> Result<()> {
     if entry.index.keeps_views_in_files() {
-        let mut stored = stored_base(&entry.description, view)?;
-        if !repeated {
-            stored.iter_mut().for_each(|(_, digest)| *digest = Digest::default());
-        }
+        let base = if repeated { stored_base } else { unrepeated_base };
+        let stored = base(&entry.description, view)?;
         return entry.index.install_stored_base(view.boundary(), stored);
     }
     let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
@@ -56,6 +54,13 @@ pub(super) fn stored_base(description: &Description, view: &BatchView) -> Result
     let digests = digests.map(|size| size.map(|(_, digest)| digest));
     let views = mapped_views(description, view)?.into_iter();
     views.zip(digests).map(|(view, digest)| Ok((view, digest?))).collect()
+}
+
+/// The views of a batch view in their files, under a dataflow that repeats nothing of them, because
+/// its accumulations are not loaded.
+pub(super) fn unrepeated_base(description: &Description, view: &BatchView) -> Result<StoredBase> {
+    let views = mapped_views(description, view)?.into_iter();
+    Ok(views.map(|view| (view, Digest::default())).collect())
 }
 
 /// The views of a batch view, in their files.
