@@ -161,6 +161,7 @@ fn lived_through(number: u64) {
     let writer = system.writer().unwrap();
     let mut expected = Expected::default();
     let accounts = 2 + seed.below(40);
+    let mut newest = 0;
     for start in 0..4 {
         let workers = 1 + seed.below(3) as usize;
         let served = served(&system, &writer, &flow, workers);
@@ -182,11 +183,18 @@ fn lived_through(number: u64) {
             if seed.below(2) == 0 {
                 let cluster = Cluster::local(1 + seed.below(3) as usize);
                 let incremental = seed.below(3) > 0;
-                let options = BatchOptions { cluster, incremental, ..BatchOptions::default() };
+                // Often there are epochs behind the batch view that are in memory already.
+                let upto = writer.upper().checked_sub(seed.below(3)).filter(|upto| *upto > newest);
+                if upto.is_some() {
+                    served.wait_beyond("ledger", writer.upper() - 1).unwrap();
+                }
+                let options =
+                    BatchOptions { cluster, upto, incremental, ..BatchOptions::default() };
                 match system.batch(&flow, &options) {
                     Ok(report) => match told.recv_timeout(PATIENCE).unwrap() {
                         Rebuilt::Swapped { boundary, .. } => {
                             assert_eq!(boundary, report.boundary, "{what}");
+                            newest = boundary;
                         }
                         other => panic!("{what}: {other:?}"),
                     },
@@ -203,6 +211,7 @@ fn lived_through(number: u64) {
         drop(rebuilds);
         if seed.below(2) == 0 {
             system.conclude(served).unwrap();
+            newest = writer.upper();
         } else {
             served.stop().unwrap();
         }
