@@ -195,6 +195,11 @@ fn type_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
     }
 }
 
+/// The number of an object, as it is.
+fn object_number(_: &Objects, values: &[ScalarValue]) -> Cell {
+    int(values, 0).map_or(Cell::Null, Cell::Int)
+}
+
 fn index_definition(objects: &Objects, values: &[ScalarValue]) -> Cell {
     let relation = int(values, 0).and_then(|oid| objects.indexed(oid));
     let Some(relation) = relation else { return Cell::Null };
@@ -439,6 +444,7 @@ const KNOWN: &[Known] = &[
     (super::rewrite::RELATION_NAME, "text", relation_name),
     (super::rewrite::SCHEMA_NAME, "text", schema_name),
     (super::rewrite::TYPE_NAME, "regtype", type_name),
+    (super::rewrite::OBJECT_NUMBER, "oid", object_number),
     (super::rewrite::PROCEDURE_NAME, "text", procedure_name),
     (super::rewrite::LIKE_PATTERN, "text", like_pattern),
 ];

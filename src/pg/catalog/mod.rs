@@ -19,6 +19,7 @@ mod ast;
 mod fixed_rows;
 mod functions;
 mod information_schema_rows;
+mod moved_subqueries;
 mod objects;
 mod operands;
 mod pg_catalog_rows;

@@ -19,7 +19,7 @@ use super::ast::{
 };
 use super::objects::Objects;
 use super::operands::{PROCEDURES, escaped, expanded, numbered, operator, own_number};
-use super::{pg_catalog_rows, table_schemas};
+use super::{moved_subqueries, pg_catalog_rows, table_schemas};
 use diptych_sql::folded;
 
 /// The function that gives the name of a relation.
@@ -29,6 +29,9 @@ pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
 
 /// The function that gives the name of a type.
 pub(super) const TYPE_NAME: &str = "diptych_type_name";
+
+/// The function that gives a number the type `oid`.
+pub(super) const OBJECT_NUMBER: &str = "diptych_object_number";
 
 /// The function that gives the name of a function.
 pub(super) const PROCEDURE_NAME: &str = "diptych_procedure_name";
@@ -126,8 +129,11 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
-    /// A type that is shown is shown by its name; elsewhere it is compared, by its number.
+    /// A type that is shown is shown by its name; elsewhere it is compared, by its number. A number
+    /// that is shown has the type of one.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        moved_subqueries::joined_before(select);
+        moved_subqueries::listed_in_case(select);
         if self.depth > 1 {
             return ControlFlow::Continue(());
         }
@@ -140,9 +146,12 @@ impl VisitorMut for Rewriter<'_> {
                 Expr::Cast { data_type, .. } => type_name(data_type),
                 _ => None,
             };
-            if of.as_deref() == Some("regtype") {
-                *expr = call(TYPE_NAME, vec![std::mem::replace(expr, null())]);
-            }
+            let shown = match of.as_deref() {
+                Some("regtype") => TYPE_NAME,
+                Some("oid") => OBJECT_NUMBER,
+                _ => continue,
+            };
+            *expr = call(shown, vec![std::mem::replace(expr, null())]);
         }
         ControlFlow::Continue(())
     }

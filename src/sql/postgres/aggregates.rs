@@ -25,8 +25,12 @@ pub(super) fn arguments(
     };
     overloads::of_aggregate(name, &data_type)?;
     let of = group(&data_type);
-    if of == Group::Interval && (matches!(name, "min" | "max") || (is_distinct && name != "count"))
-    {
+    let is_ordered_set = matches!(name, "mode" | "percentile_disc");
+    if is_ordered_set && matches!(of, Group::List | Group::Other) {
+        return Err(refused(&format!("{name} of such values"), "use it of their parts"));
+    }
+    let is_ordered = is_ordered_set || matches!(name, "min" | "max");
+    if of == Group::Interval && (is_ordered || (is_distinct && name != "count")) {
         let instead = "use extract(epoch from x)";
         return Err(refused(&format!("{name} of intervals"), instead));
     }

@@ -37,6 +37,7 @@ mod named_type;
 mod null_logic;
 mod numeric;
 mod operators;
+mod ordered_set;
 mod overloads;
 mod own_scale;
 mod power;
@@ -57,13 +58,14 @@ mod type_name;
 mod type_planner;
 mod unions;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{ArrayRef, StringArray, cast::AsArray};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::AggregateUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::optimizer::Analyzer;
 
 pub use dialect::PostgresDialect;
@@ -77,7 +79,7 @@ pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(meaning_rule::PgMeaning));
     let mut aggregates = SessionStateDefaults::default_aggregate_functions();
-    for own in statistics::all() {
+    for own in statistics::all().chain(ordered_set::all()) {
         aggregates.retain(|known| known.name() != own.name());
         aggregates.push(Arc::new(own));
     }
@@ -87,18 +89,35 @@ pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
         aggregates.push(Arc::new(own));
     }
     let windows = SessionStateDefaults::default_window_functions();
-    let mut scalars = SessionStateDefaults::default_scalar_functions();
-    for own in functions::all() {
-        scalars.retain(|known| known.name() != own.name());
-        scalars.push(own);
-    }
     builder
         .with_expr_planners(planners)
         .with_type_planner(Arc::new(type_planner::PgTypes))
         .with_analyzer_rules(rules)
         .with_aggregate_functions(aggregates)
         .with_window_functions(row_numbers::typed(windows))
-        .with_scalar_functions(scalars)
+        .with_scalar_functions(scalar_functions())
+}
+
+/// The functions of one value: the engine's, and those of this module in the place of theirs.
+fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    let mut scalars = SessionStateDefaults::default_scalar_functions();
+    for own in functions::all() {
+        scalars.retain(|known| known.name() != own.name());
+        scalars.push(own);
+    }
+    scalars
+}
+
+/// The names by which those functions are called.
+fn scalar_names() -> &'static HashSet<String> {
+    static NAMES: OnceLock<HashSet<String>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let names = |function: Arc<ScalarUDF>| {
+            let aliases = function.aliases().iter().map(String::as_str);
+            aliases.chain([function.name()]).map(str::to_owned).collect::<Vec<_>>()
+        };
+        scalar_functions().into_iter().flat_map(names).collect()
+    })
 }
 
 /// The values of a column as `PostgreSQL` writes them.

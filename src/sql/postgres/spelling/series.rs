@@ -1,4 +1,5 @@
-//! Functions that give rows: `generate_series` and its like as `unnest` of the list they are here.
+//! Functions that give rows: `generate_series` and its like as `unnest` of the list they are here,
+//! and a function of one value as a table of one row.
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
@@ -6,9 +7,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::super::PostgresDialect;
+use super::super::{PostgresDialect, scalar_names};
 use super::{Written, call, refused, taken};
-use crate::SqlError;
+use crate::{SqlError, folded};
 
 /// Functions of rows, and the functions that give the rows as a list.
 const LISTS: &[(&str, &str)] = &[
@@ -44,7 +45,7 @@ pub(super) fn in_projection(select: &mut Select) {
     }
 }
 
-/// `FROM generate_series(1, 3) AS s(n)`.
+/// `FROM generate_series(1, 3) AS s(n)`, and `FROM upper('a') AS u`.
 pub(super) fn in_from(table: &mut TableFactor) -> Written {
     if let TableFactor::UNNEST { alias, array_exprs, with_ordinality: false, .. } = table
         && array_exprs.len() == 1
@@ -61,12 +62,16 @@ pub(super) fn in_from(table: &mut TableFactor) -> Written {
         }
         _ => return Ok(()),
     };
-    let Some((rows, list)) = list_of(name) else { return Ok(()) };
+    let function = name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default();
+    let list = list_of(name).map(|(_, list)| list);
+    if list.is_none() && !scalar_names().contains(&function) {
+        return Ok(());
+    }
     if has_numbers {
         let instead = "use row_number() OVER ()";
         return Err(refused("WITH ORDINALITY of a function", instead));
     }
-    let mut alias = alias.take().unwrap_or_else(|| plain_alias(rows));
+    let mut alias = alias.take().unwrap_or_else(|| plain_alias(&function));
     let column = match alias.columns.first() {
         Some(column) => column.name.clone(),
         None => alias.name.clone(),
@@ -75,7 +80,10 @@ pub(super) fn in_from(table: &mut TableFactor) -> Written {
     let mut subquery = template("SELECT unnest(f()) AS c")?;
     if let SetExpr::Select(select) = subquery.body.as_mut() {
         let args = args.into_iter().map(value).collect::<Result<Vec<_>, _>>()?;
-        let expr = call("unnest", vec![call(list, args)]);
+        let expr = match list {
+            Some(list) => call("unnest", vec![call(list, args)]),
+            None => call(&function, args),
+        };
         select.projection = vec![SelectItem::ExprWithAlias { expr, alias: column }];
     }
     *table = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
