@@ -91,6 +91,12 @@ struct SqlAnswer {
     notices: Vec<String>,
 }
 
+/// The rows as a stream in Arrow's IPC format.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is a type of the description only")]
+struct ArrowStream(Vec<u8>);
+
 /// Answers one SQL statement, read only.
 ///
 /// The body is JSON, or the statement as plain text. At most 10 million rows and two minutes; a
@@ -100,7 +106,7 @@ struct SqlAnswer {
     responses(
         (status = 200, description = "The rows", content(
             (SqlAnswer = "application/json"), (String = "application/x-ndjson"),
-            (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream"))),
+            (String = "text/csv"), (ArrowStream = "application/vnd.apache.arrow.stream"))),
         (status = 400, description = "The statement is wrong",
          body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
