@@ -12,7 +12,7 @@ use diptych_event::Timestamp;
 
 /// The version of `PostgreSQL` whose dialect and catalog clients may expect, with this product's
 /// own.
-pub const SERVER_VERSION: &str = concat!("16.0 (Diptych ", env!("CARGO_PKG_VERSION"), ")");
+pub const SERVER_VERSION: &str = concat!("15.18 (Diptych ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The setting with the epoch at which statements read.
 pub(super) const AS_OF: &str = "diptych.as_of";
@@ -125,7 +125,7 @@ pub(super) const KNOWN: &[KnownSetting] = &[
     row(SEARCH_PATH, SEARCH_PATH_FIRST, Rule::Free, true),
     row("server_encoding", "UTF8", Rule::Fixed, true),
     row("server_version", SERVER_VERSION, Rule::Fixed, true),
-    row("server_version_num", "160000", Rule::Fixed, false),
+    row("server_version_num", "150018", Rule::Fixed, false),
     row(USER, "", Rule::Free, true),
     row("session_replication_role", "origin", Rule::Free, false),
     row("standard_conforming_strings", "on", Rule::Only(ON), true),

@@ -49,7 +49,7 @@ fn psql() {
     };
     assert_eq!(ask("SELECT word, n FROM counts WHERE word = 'often';"), "often|3000\n");
     assert_eq!(ask("SELECT 1 AS a \\; SELECT 2;"), "1\n2\n");
-    assert!(ask("SELECT version();").starts_with("PostgreSQL 16.0 (Diptych "));
+    assert!(ask("SELECT version();").starts_with("PostgreSQL 15.18 (Diptych "));
     let output = run(client(&site, "psql").args(["-X", "-v", "VERBOSITY=verbose"]), "SELEC;");
     assert!(said(&output).contains("42601"), "{}", said(&output));
     let described = ask("\\d counts");
@@ -69,7 +69,7 @@ fn psql() {
         ("\\dt streams.*", "streams|transfers|table"),
         ("\\sv counts", "kept by dataflow word_count"),
         ("\\conninfo", "127.0.0.1"),
-        ("SHOW ALL;", "server_version|16.0"),
+        ("SHOW ALL;", "server_version|15.18"),
         ("SELECT 'counts'::regclass::oid = c.oid FROM pg_class c WHERE relname = 'counts';", "t"),
         ("BEGIN; DECLARE c CURSOR FOR SELECT 7; FETCH ALL c; COMMIT;", "7"),
         ("COPY (SELECT 1, 'a') TO STDOUT;", "1\ta"),
