@@ -38,7 +38,7 @@ pub(super) fn joined_before(select: &mut Select) {
     }
 }
 
-/// Asks for what is among the rows of a subquery in the list of them, in each CASE that is a column.
+/// Looks for what is among the rows of a subquery in the list of them, in a CASE that is a column.
 pub(super) fn listed_in_case(select: &mut Select) {
     for item in &mut select.projection {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
