@@ -2,8 +2,9 @@
 //!
 //! `a LEFT JOIN b ON b.x = (SELECT c.x FROM c WHERE c.y = a.y)` becomes
 //! `a LEFT JOIN c ON c.y = a.y LEFT JOIN b ON b.x = c.x`. The subqueries of tools look a table of
-//! the catalog up by its name, so there is at most one such row, which is NOT checked.
-//! `CASE WHEN a IN (SELECT …)` asks for `a` in the list of those rows.
+//! the catalog up by its name, so there is at most one such row, which is NOT checked; so
+//! subqueries on other tables stay, and are refused. `CASE WHEN a IN (SELECT …)` asks for `a` in
+//! the list of those rows, where an unknown answer chooses as a false one does.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, Query, Select,
@@ -11,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::ast::{call, null};
+use diptych_sql::folded;
 
 /// Joins the tables of subqueries before the joins whose conditions have them.
 pub(super) fn joined_before(select: &mut Select) {
@@ -44,7 +46,7 @@ pub(super) fn listed_in_case(select: &mut Select) {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
             continue;
         };
-        let Expr::Case { conditions, .. } = expr else { continue };
+        let Expr::Case { operand: None, conditions, .. } = expr else { continue };
         for when in conditions {
             if let Expr::InSubquery { expr: member, subquery, negated: false } = &when.condition
                 && let Some(list) = list_of(subquery)
@@ -93,7 +95,18 @@ fn subquery_of(on: &mut Expr) -> Option<(TableWithJoins, Expr)> {
     }
 }
 
-/// The column, tables and condition of a query that has nothing else.
+/// Is this a table of `PostgreSQL`'s own?
+fn is_of_catalog(table: &TableFactor) -> bool {
+    let TableFactor::Table { name, .. } = table else { return false };
+    let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
+    match &parts[..] {
+        [table] => table.starts_with("pg_"),
+        [schema, _] => schema == "pg_catalog",
+        _ => false,
+    }
+}
+
+/// The column, tables and condition of a query on the catalog that has nothing else.
 fn row_of(query: &Query) -> Option<(Expr, TableWithJoins, Expr)> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     if is_grouped(select) || query.limit_clause.is_some() || query.with.is_some() {
@@ -101,7 +114,9 @@ fn row_of(query: &Query) -> Option<(Expr, TableWithJoins, Expr)> {
     }
     match (&select.projection[..], &select.from[..], &select.selection) {
         ([SelectItem::UnnamedExpr(column)], [tables], Some(condition))
-            if matches!(column, Expr::CompoundIdentifier(_)) =>
+            if matches!(column, Expr::CompoundIdentifier(_))
+                && is_of_catalog(&tables.relation)
+                && tables.joins.iter().all(|join| is_of_catalog(&join.relation)) =>
         {
             Some((column.clone(), tables.clone(), condition.clone()))
         }
