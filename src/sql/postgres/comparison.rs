@@ -127,11 +127,14 @@ pub(super) fn length(value: Expr) -> Expr {
     PgFunction::fixed("pg_interval_length", LENGTH, lengths).call(vec![value])
 }
 
-/// The values by which a column is compared, where that is a column of floats.
+/// The values by which a column is compared, where that is a column of floats or of numbers with
+/// scales of their own.
 pub(super) fn keys(column: &ArrayRef) -> Outcome<ArrayRef> {
-    match group(column.data_type()).is_float() {
-        true => float_keys(std::slice::from_ref(column), column.data_type()),
-        false => Ok(Arc::clone(column)),
+    let args = std::slice::from_ref(column);
+    match column.data_type() {
+        of if group(of).is_float() => float_keys(args, of),
+        of if *of == OWN_SCALES => own_scale::plain(args, &PLAIN),
+        _ => Ok(Arc::clone(column)),
     }
 }
 

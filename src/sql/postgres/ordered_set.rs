@@ -6,14 +6,10 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Decimal256Array, Float32Array, Float64Array,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::compute::{SortOptions, concat, filter, is_not_null, sort_to_indices, take};
-use datafusion::arrow::datatypes::{
-    DataType, Decimal256Type, Field, FieldRef, Float32Type, Float64Type,
-};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -23,8 +19,8 @@ use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
 use super::failure::{Outcome, failure, refused};
-use super::own_scale::{self, OWN_SCALES};
-use super::type_name::{Group, group, name};
+use super::type_name::{Group, group};
+use super::{comparison, functions};
 
 /// What is asked of the ordered set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,11 +91,7 @@ impl AggregateUDFImpl for OrderedSet {
             (Asked::Percentile, [value, of]) if is_fraction(of) => {
                 Ok(vec![plain(value), DataType::Float64])
             }
-            _ => {
-                let types = types.iter().map(name).collect::<Vec<_>>().join(", ");
-                let message = format!("function {}({types}) does not exist", self.name());
-                Err(failure("42883", message))
-            }
+            _ => Err(functions::unknown(self.name(), types)),
         }
     }
 
@@ -189,7 +181,7 @@ impl Accumulator for Values {
 
     fn evaluate(&mut self) -> Outcome<ScalarValue> {
         let values = self.all()?;
-        let keys = keys(&values);
+        let keys = comparison::keys(&values)?;
         let order = SortOptions { descending: self.descending, nulls_first: false };
         let indices = sort_to_indices(&keys, Some(order), None)?;
         let place = self.place(&take(&keys, &indices, None)?)?;
@@ -214,30 +206,6 @@ impl Accumulator for Values {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Outcome<()> {
         states[0].as_list::<i32>().iter().flatten().try_for_each(|values| self.add(&values))
-    }
-}
-
-/// Values of which two are the same exactly when they are equal.
-fn keys(values: &ArrayRef) -> ArrayRef {
-    match values.data_type() {
-        DataType::Float32 => {
-            let keys: Float32Array = values
-                .as_primitive::<Float32Type>()
-                .unary(|value| if value.is_nan() { f32::NAN } else { value + 0.0 });
-            Arc::new(keys)
-        }
-        DataType::Float64 => {
-            let keys: Float64Array = values
-                .as_primitive::<Float64Type>()
-                .unary(|value| if value.is_nan() { f64::NAN } else { value + 0.0 });
-            Arc::new(keys)
-        }
-        of if *of == OWN_SCALES => {
-            let keys: Decimal256Array =
-                values.as_primitive::<Decimal256Type>().unary(own_scale::key);
-            Arc::new(keys)
-        }
-        _ => Arc::clone(values),
     }
 }
 

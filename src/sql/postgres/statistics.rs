@@ -14,12 +14,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::arithmetic;
 use super::exact_statistics::{self, ExactStatistic};
 use super::failure::{Outcome, failure, refused};
 use super::own_scale::OWN_SCALES;
 use super::sums_of_squares::{SUMS, Statistic, SumsOfSquares};
-use super::type_name::{Group, group, name};
+use super::type_name::{Group, group};
+use super::{arithmetic, functions};
 
 /// Names, other names, and what is asked for.
 const ALL: &[(&str, &[&str], Statistic)] = &[
@@ -83,9 +83,7 @@ impl AggregateUDFImpl for StatisticAggregate {
     fn coerce_types(&self, types: &[DataType]) -> Outcome<Vec<DataType>> {
         let is_number = |of: &DataType| group(of).is_number() || group(of) == Group::Unknown;
         if types.len() != self.statistic.arguments() || !types.iter().all(is_number) {
-            let types = types.iter().map(name).collect::<Vec<_>>().join(", ");
-            let message = format!("function {}({types}) does not exist", self.name);
-            return Err(failure("42883", message));
+            return Err(functions::unknown(self.name, types));
         }
         Ok(if is_exact(types) { types.to_vec() } else { vec![DataType::Float64; types.len()] })
     }

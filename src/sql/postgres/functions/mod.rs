@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// A function without a meaning for these arguments.
-fn unknown(name: &str, types: &[DataType]) -> datafusion::error::DataFusionError {
+pub(super) fn unknown(name: &str, types: &[DataType]) -> datafusion::error::DataFusionError {
     let types: Vec<String> = types.iter().map(type_name::name).collect();
     failure("42883", format!("function {name}({}) does not exist", types.join(", ")))
 }
