@@ -116,6 +116,7 @@ fn a_token_that_stays_keeps_what_goes_on() {
     assert!(still, "it ended: {}", String::from_utf8_lossy(&told));
 }
 
+#[cfg(feature = "sql")]
 #[test]
 fn a_session_of_the_postgres_port_ends_with_its_user() {
     let folder = tempfile::tempdir().expect("a folder");

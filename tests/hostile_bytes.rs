@@ -150,6 +150,7 @@ fn no_request_harms_the_server() {
     assert!(server.stop().success());
 }
 
+#[cfg(feature = "sql")]
 #[test]
 fn no_message_harms_the_postgres_port() {
     let data = tempfile::tempdir().expect("a folder");

@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use super::row_printer::counted;
-use diptych_base::error::{Error, Kind, Result};
+use diptych_base::error::Result;
 use diptych_base::escaped_text::escaped;
 use diptych_base::time::Epoch;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
+use diptych_event::cell_text;
 use diptych_log::{Chunk, Retraction};
 use diptych_serving::{Compared, Read, compare};
 use diptych_system::System;
@@ -143,7 +143,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
         for chunk in sealed.chunks {
             if flow.streams.iter().any(|stream| *stream.name == *chunk.stream) {
                 all += chunk.len();
-                sort_out(&chunk, &keys, &mut mentioning, &mut others)?;
+                sort_out(&chunk, &keys, &mut mentioning, &mut others);
             }
         }
     }
@@ -160,7 +160,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     for Retraction { reason, events, .. } in &retracted {
         let mut mentioning = Vec::new();
         let mut others = Vec::new();
-        sort_out(events, &keys, &mut mentioning, &mut others)?;
+        sort_out(events, &keys, &mut mentioning, &mut others);
         let count = counted(events.len() as u64, "earlier event");
         println!("it retracts {count} ({reason}), at most the first few are:");
         for event in mentioning.iter().chain(&others).take(EVENTS_SHOWN) {
@@ -189,13 +189,12 @@ fn sort_out(
     keys: &BTreeSet<String>,
     mentioning: &mut Vec<String>,
     others: &mut Vec<String>,
-) -> Result<()> {
-    let cells = Cells::of(&chunk.rows)?;
+) {
     for row in 0..chunk.len() {
         if mentioning.len() >= EVENTS_SHOWN {
             break;
         }
-        let texts = cells.row(row);
+        let texts = cells(&chunk.rows, row);
         let named = |text: &String| {
             keys.contains(text) || text.split_whitespace().any(|word| keys.contains(word))
         };
@@ -207,26 +206,13 @@ fn sort_out(
             place.push(format!("{}: {}", chunk.stream, texts.collect::<Vec<_>>().join(", ")));
         }
     }
-    Ok(())
 }
 
-/// The columns of a batch, formatted as text.
-struct Cells<'a>(Vec<ArrayFormatter<'a>>);
-
-impl<'a> Cells<'a> {
-    fn of(rows: &'a RecordBatch) -> Result<Cells<'a>> {
-        let options = FormatOptions::default().with_null("null");
-        let formatters = rows.columns().iter().map(|column| {
-            ArrayFormatter::try_new(column.as_ref(), &options)
-                .map_err(|error| Error::new(Kind::Input, format!("showing an event: {error}")))
-        });
-        formatters.collect::<Result<_>>().map(Cells)
-    }
-
-    fn row(&self, row: usize) -> Vec<String> {
-        // A cell that cannot be shown cannot equal a key.
-        self.0.iter().map(|cells| cells.value(row).try_to_string().unwrap_or_default()).collect()
-    }
+/// The cells of a row as texts.
+fn cells(rows: &RecordBatch, row: usize) -> Vec<String> {
+    // A cell that cannot be shown cannot equal a key.
+    let cells = rows.columns().iter().map(|column| cell_text(column, row, "null"));
+    cells.map(Result::unwrap_or_default).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::weight::Weight;
 use diptych_base::error::Error;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
-use diptych_event::Event;
+use diptych_event::{Event, cell_text};
 use diptych_log::{Chunk, Clocks, Epochs};
 
 /// A row that a fallible operator rejected.
@@ -192,10 +192,9 @@ impl<'c> Pass<'c> {
 
 /// One row as `{column: value, …}`, for messages only.
 fn describe_row(rows: &arrow_array::RecordBatch, row: usize) -> String {
-    use arrow_cast::display::array_value_to_string;
     let schema = rows.schema();
     let values = rows.columns().iter().zip(schema.fields()).map(|(array, field)| {
-        let value = array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned());
+        let value = cell_text(array, row, "").unwrap_or_else(|_| "?".to_owned());
         format!("{}: {value}", field.name())
     });
     format!("{{{}}}", values.collect::<Vec<_>>().join(", "))

@@ -57,6 +57,7 @@
 //! The invariant: once [`Event::columns`] has answered, [`Event::row`] cannot fail for an index
 //! below the number of rows.
 
+mod cell_text;
 mod column_lookup;
 mod column_path;
 mod date;
@@ -73,10 +74,12 @@ mod time_unit;
 mod timestamp;
 mod unit_enum;
 mod widen;
+mod widened_array;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+pub use cell_text::cell_text;
 pub use date::Date;
 pub use decimal::Decimal;
 pub use decimal::divided;

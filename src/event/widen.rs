@@ -1,7 +1,6 @@
 //! Lossless changes of a column's type, which are applied automatically.
 
 use arrow_array::ArrayRef;
-use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType::{
     Binary, BinaryView, Boolean, Date32, Decimal128, Dictionary, FixedSizeBinary, FixedSizeList,
     Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeList, LargeUtf8, List,
@@ -10,6 +9,7 @@ use arrow_schema::DataType::{
 use arrow_schema::{DataType, TimeUnit};
 
 use super::column_path::ColumnPath;
+use super::widened_array::widened;
 use diptych_base::error::{Error, Kind, Result};
 
 /// Converts `array` to `to`: unchanged, widened without loss, or refused with the place and both
@@ -23,8 +23,7 @@ pub(crate) fn conform(array: ArrayRef, to: &DataType, at: &ColumnPath<'_>) -> Re
     if !lossless(from, to) {
         return Err(refuse(from, to, at));
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(&array, to, &options).map_err(|error| {
+    widened(&array, to).map_err(|error| {
         let message = format!("column `{at}`: {from} does not fit {to}: {error}");
         Error::new(Kind::Input, message).remedy("keep the old field, and add a new one beside it")
     })
@@ -39,7 +38,8 @@ pub(crate) fn refuse(from: &DataType, to: &DataType, at: &ColumnPath<'_>) -> Err
         )
 }
 
-fn lossless(from: &DataType, to: &DataType) -> bool {
+/// Whether every value of `from` is a value of `to`, as far as `to` reaches.
+pub(super) fn lossless(from: &DataType, to: &DataType) -> bool {
     if let Dictionary(_, values) = from {
         return **values == *to || lossless(values, to);
     }

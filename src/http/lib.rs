@@ -22,6 +22,8 @@ mod json_answer;
 pub mod listener;
 mod may_read;
 mod metrics;
+#[cfg(not(feature = "sql"))]
+mod no_sql;
 mod openapi;
 mod point_read_fast_path;
 mod read;
@@ -31,6 +33,7 @@ mod request_parameters;
 mod retract;
 mod roles;
 mod snapshot;
+#[cfg(feature = "sql")]
 mod sql;
 mod status;
 mod verify;
@@ -59,6 +62,8 @@ use point_read_fast_path::Shortcut;
 
 /// The routes with the role that each needs; none for routes that answer everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
+    #[cfg(not(feature = "sql"))]
+    use no_sql as sql;
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),

@@ -17,10 +17,11 @@
 //! `pgwire` writes the rare messages and does SCRAM's arithmetic; messages from clients are read
 //! here, because its decoder trusts their lengths.
 
+#![cfg(feature = "sql")]
+
 mod backend;
 mod binary;
 mod cancel;
-#[cfg(feature = "sql")]
 mod catalog;
 mod classify_statement;
 mod connection;
@@ -38,7 +39,6 @@ mod params;
 mod parse_time_text;
 mod planner;
 mod point_read;
-#[cfg(feature = "sql")]
 mod point_read_match;
 mod portal;
 mod prepared;

@@ -39,7 +39,6 @@ impl Param {
     }
 }
 
-#[cfg(feature = "sql")]
 fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
     let Some(wanted) = wanted.filter(|wanted| **wanted != scalar.data_type()) else {
         return Ok(scalar);
@@ -70,7 +69,6 @@ fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, F
 
 /// A number for a place of another scale: in that scale if it loses nothing, else in its own,
 /// because 1.005 does not become equal to 1.01.
-#[cfg(feature = "sql")]
 fn exact(units: i128, scalar: &ScalarValue, wanted: i8) -> ScalarValue {
     let ScalarValue::Decimal128(_, precision, scale) = *scalar else { return scalar.clone() };
     let mut units = units;
@@ -87,7 +85,6 @@ fn exact(units: i128, scalar: &ScalarValue, wanted: i8) -> ScalarValue {
     }
 }
 
-#[cfg(feature = "sql")]
 fn interval(parts: IntervalParts) -> ScalarValue {
     let IntervalParts { months, days, micros } = parts;
     let nanoseconds = micros.saturating_mul(1_000);
@@ -95,19 +92,6 @@ fn interval(parts: IntervalParts) -> ScalarValue {
     ScalarValue::IntervalMonthDayNano(Some(parts))
 }
 
-#[cfg(not(feature = "sql"))]
-fn interval(parts: IntervalParts) -> ScalarValue {
-    let _ = (parts.months, parts.days, parts.micros);
-    ScalarValue::Null
-}
-
-#[cfg(not(feature = "sql"))]
-#[expect(clippy::unnecessary_wraps, reason = "it casts in a build with SQL")]
-fn cast(scalar: ScalarValue, _wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
-    Ok(scalar)
-}
-
-#[cfg(feature = "sql")]
 fn list(
     values: Vec<Param>,
     element: u32,
@@ -128,10 +112,4 @@ fn list(
     let values = values.into_iter().map(|value| value.scalar(Some(&inner)));
     let values = values.collect::<Result<Vec<_>, _>>()?;
     Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &inner)))
-}
-
-#[cfg(not(feature = "sql"))]
-fn list(_: Vec<Param>, element: u32, _: Option<&DataType>) -> Result<ScalarValue, Failure> {
-    let _ = types::arrow_type(element);
-    Err(Failure::new("0A000", "lists need a build with SQL"))
 }

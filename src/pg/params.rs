@@ -119,7 +119,6 @@ impl Param {
 }
 
 /// Whether a parameter of type `oid` can be compared with `column` value by value.
-#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) fn is_comparable(oid: u32, column: &Column) -> bool {
     use ColumnType as C;
     match column.ty {

@@ -4,13 +4,10 @@ use std::sync::{Arc, MutexGuard};
 
 use arrow_schema::DataType;
 
-#[cfg(feature = "sql")]
 use super::catalog::PgCatalog;
-#[cfg(feature = "sql")]
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 use diptych_site::site::{Flow, Site};
-#[cfg(feature = "sql")]
 use diptych_sql::PlanningHints;
 use diptych_sql::{Engine, Prepared, Session, Settings, SqlError};
 
@@ -18,7 +15,6 @@ use diptych_sql::{Engine, Prepared, Session, Settings, SqlError};
 pub(super) struct Planner {
     site: Arc<Site>,
     session: Session,
-    #[cfg(feature = "sql")]
     catalog: PgCatalog,
 }
 
@@ -31,29 +27,16 @@ pub(super) struct Planned {
 
 impl Planner {
     /// A planner for a session with `settings`, whose connection has the number `pid`.
-    pub(super) fn new(
-        site: &Arc<Site>,
-        engine: &Engine,
-        settings: Settings,
-        #[cfg_attr(not(feature = "sql"), expect(unused, reason = "only SQL asks for it"))] pid: i32,
-    ) -> Planner {
+    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: Settings, pid: i32) -> Planner {
         let site = Arc::clone(site);
         let session = engine.session_with(settings);
-        #[cfg(feature = "sql")]
-        {
-            let catalog = PgCatalog::new(&site, session.shared_settings(), pid);
-            session.add_schema(PgCatalog::SCHEMA, Arc::new(catalog.clone()));
-            catalog.functions().into_iter().for_each(|function| session.add_function(function));
-            Planner { site, session, catalog }
-        }
-        #[cfg(not(feature = "sql"))]
-        {
-            Planner { site, session }
-        }
+        let catalog = PgCatalog::new(&site, session.shared_settings(), pid);
+        session.add_schema(PgCatalog::SCHEMA, Arc::new(catalog.clone()));
+        catalog.functions().into_iter().for_each(|function| session.add_function(function));
+        Planner { site, session, catalog }
     }
 
     /// Plans `sql`, whose client states the types of some parameters, and names its columns.
-    #[cfg(feature = "sql")]
     pub(super) async fn prepare(&self, sql: &str, types: &[u32]) -> Result<Planned, SqlError> {
         let rewrite = PgCatalog::rewrites(sql).then(|| {
             let catalog = self.catalog.clone();
@@ -66,13 +49,6 @@ impl Planner {
         // column of its type can hold is compared in its own type.
         statement.parameter_types = vec![None; wanted.len()];
         Ok(Planned { statement, wanted })
-    }
-
-    /// Always an error, because there is no SQL in this binary.
-    #[cfg(not(feature = "sql"))]
-    pub(super) async fn prepare(&self, sql: &str, _: &[u32]) -> Result<Planned, SqlError> {
-        let statement = self.session.prepare(sql).await?;
-        Ok(Planned { statement, wanted: Vec::new() })
     }
 
     /// Begins a transaction: all statements read at one epoch of each dataflow.
@@ -96,7 +72,6 @@ impl Planner {
     }
 
     /// Resolves names in a query to a view: its dataflow's number, its own, and its columns.
-    #[cfg(feature = "sql")]
     pub(super) fn view(&self, names: &[String]) -> Option<(usize, usize, Arc<RowSchema>)> {
         let (dataflow, view) = match names {
             // Only the planner resolves names along a search path.

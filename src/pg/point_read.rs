@@ -38,7 +38,6 @@ pub(super) struct PointPlan {
 
 /// The right side of an equality.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) enum Operand {
     Constant(Param),
     /// A parameter, counted from 0.
@@ -62,15 +61,8 @@ const PAGE_ROWS: usize = 1_000;
 
 impl Point {
     /// Recognises `sql` as a point read; none if it is another query.
-    #[cfg(feature = "sql")]
     pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<Point> {
         super::point_read_match::recognise(sql, types, planner).map(|plan| Point(Arc::new(plan)))
-    }
-
-    /// Recognises nothing, because there is no SQL in this binary.
-    #[cfg(not(feature = "sql"))]
-    pub(super) fn recognise(_: &str, _: &[u32], _: &Planner) -> Option<Point> {
-        None
     }
 
     pub(super) fn flow(&self) -> usize {

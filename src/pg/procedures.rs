@@ -39,7 +39,6 @@ fn known() -> &'static Known {
 }
 
 /// All functions.
-#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only the catalog shows them"))]
 pub(super) fn all() -> &'static [Procedure] {
     &known().all
 }
@@ -55,7 +54,6 @@ pub(super) fn shown(oid: i64) -> String {
 
 /// The number of the function that is written as `array_in`, `pg_catalog.array_in` or
 /// `array_in(cstring,oid,integer)`.
-#[cfg_attr(not(any(feature = "sql", test)), expect(dead_code, reason = "only the catalog asks"))]
 pub(super) fn number(written: &str) -> Option<u32> {
     let name = written.split('(').next().unwrap_or(written).trim();
     let name = name.strip_prefix("pg_catalog.").unwrap_or(name);

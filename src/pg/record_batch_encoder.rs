@@ -277,14 +277,8 @@ impl Values {
 }
 
 /// Wide decimals, with the digits that `PostgreSQL` shows.
-#[cfg(feature = "sql")]
 fn digits(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     diptych_sql::texts_of(array).map_err(|error| ArrowError::ComputeError(error.to_string()))
-}
-
-#[cfg(not(feature = "sql"))]
-fn digits(array: &ArrayRef) -> Result<StringArray, ArrowError> {
-    Ok(arrow_cast::cast(array, &DataType::Utf8)?.as_string().clone())
 }
 
 fn micros<T: ArrowPrimitiveType<Native = i64>>(

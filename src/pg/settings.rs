@@ -8,12 +8,10 @@ use bytes::BytesMut;
 
 use super::backend;
 use super::error::{Failure, write_warning};
-#[cfg(feature = "sql")]
 pub(super) use diptych_sql::SERVER_VERSION;
 use diptych_sql::Settings;
 
 /// The name of the only database.
-#[cfg(feature = "sql")]
 pub(super) const DATABASE: &str = "diptych";
 
 /// The settings of a session of `user`, which begins with those in the startup packet.

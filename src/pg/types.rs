@@ -172,7 +172,6 @@ impl PgType {
     }
 
     /// The type of a view's column.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
     pub(super) fn of_column(column: &Column) -> PgType {
         match column.ty {
             ColumnType::U8 | ColumnType::I8 | ColumnType::I16 => PgType::fixed(oid::INT2, 2),
@@ -306,7 +305,6 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
 
 /// The Arrow type that a client states for a parameter; none when it leaves that to the server.
 /// Drivers that send every value as a text state that, too, wherever it is used.
-#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) fn stated(oid: u32) -> Option<DataType> {
     arrow_type(oid).filter(|of| match of {
         DataType::List(item) => *item.data_type() != DataType::Utf8,

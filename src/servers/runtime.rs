@@ -7,13 +7,17 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+#[cfg(not(feature = "sql"))]
+use diptych_base::error::Kind;
 use diptych_base::error::{Error, Result};
+use diptych_http as http;
+#[cfg(feature = "sql")]
+use diptych_pg as pg;
 use diptych_site::access_policy::ServerAccess;
 use diptych_site::dedicated_runtime::Threads;
 use diptych_site::file_watcher;
 use diptych_site::server_options::ServersOptions;
 use diptych_site::site::Site;
-use {diptych_http as http, diptych_pg as pg};
 
 /// Connections that the kernel holds until they are accepted; with the usual 128 a burst of clients
 /// waits for a second, because the kernel drops further ones.
@@ -93,6 +97,12 @@ impl Servers {
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
         let entries = ServerAccess::open(options)?;
+        #[cfg(not(feature = "sql"))]
+        if let Some(address) = options.pg_listen {
+            let message = format!("Postgres at {address}: this binary was built without SQL");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy("build it with `--features sql`, or leave out --pg-listen"));
+        }
         if let Some(most) = options.max_lag {
             // The first value that is set stays.
             let _ = site.max_lag.set(most);
@@ -110,6 +120,7 @@ impl Servers {
             let serve = http::serve(Arc::clone(&site), listener, entries.http, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
+        #[cfg(feature = "sql")]
         if let Some(address) = options.pg_listen {
             let (listener, bound, kept) = listen(&runtime, address, given.pg)?;
             (servers.pg, servers.listeners.pg) = (Some(bound), Some(kept));

@@ -13,7 +13,7 @@ use diptych_base::error::Result;
 pub struct ServersOptions {
     /// The address of HTTP.
     pub listen: Option<SocketAddr>,
-    /// The address of the Postgres protocol.
+    /// The address of the Postgres protocol, which needs the feature `sql`.
     pub pg_listen: Option<SocketAddr>,
     /// Certificate chain, PEM; with `tls_key` both ports speak TLS.
     pub tls_cert: Option<PathBuf>,

@@ -1,11 +1,11 @@
 //! Selects events in the log by conditions on their fields and by their epoch.
 
-use arrow_array::{Array, BooleanArray};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 
 use super::predicate::Conditions;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
+use diptych_event::cell_text;
 use diptych_log::{Chunk, FoundEvents, Reader};
 
 /// Finds the events of `stream` in which all conditions hold, of one epoch or of all, without
@@ -55,25 +55,21 @@ pub fn choose(
 /// # Errors
 /// When a value has no text.
 pub fn texts(chunk: &Chunk, rows: usize) -> Result<Vec<Vec<Option<String>>>> {
-    let options = FormatOptions::default();
     let unshown = |error| Error::new(Kind::Input, format!("an event has no text: {error}"));
-    let shown = |column| ArrayFormatter::try_new(column, &options).map_err(unshown);
-    let columns = chunk.rows.columns().iter().map(|column| Ok((column, shown(column)?)));
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let text = |row: usize| {
-        columns
-            .iter()
-            .map(|(column, shown)| column.is_valid(row).then(|| shown.value(row).to_string()))
-            .collect()
+    let columns = chunk.rows.columns();
+    let cell = |column: &ArrayRef, row| {
+        let text = column.is_valid(row).then(|| cell_text(column, row, ""));
+        text.transpose().map_err(unshown)
     };
-    Ok((0..rows.min(chunk.len())).map(text).collect())
+    let texts = |row| columns.iter().map(|column| cell(column, row)).collect();
+    (0..rows.min(chunk.len())).map(texts).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
+    use arrow_array::{Int64Array, ListArray, RecordBatch, StringArray};
 
     use super::*;
     use diptych_log::StreamSummary;

@@ -42,7 +42,6 @@ pub struct Notices(Arc<Mutex<Vec<String>>>);
 
 impl Notices {
     /// Adds a warning, unless it was given before.
-    #[cfg(feature = "sql")]
     pub fn add(&self, notice: String) {
         let mut notices = lock(&self.0);
         if !notices.contains(&notice) {

@@ -36,7 +36,6 @@ impl std::error::Error for SqlError {}
 /// The kind of error that a SQLSTATE stands for, by itself or else by its class.
 fn kind(sqlstate: &str) -> Kind {
     match (sqlstate, sqlstate.get(..2).unwrap_or_default()) {
-        ("0A000", _) if cfg!(not(feature = "sql")) => Kind::Missing,
         // A dataflow has stopped, or has no complete epoch yet.
         ("55000", _) => Kind::Stopped,
         (_, class) => Kind::of_sqlstate(sqlstate).unwrap_or(match class {

@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt64Array};
-use arrow_cast::display::array_value_to_string;
 use arrow_select::take::take_record_batch;
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Random as _, SimRandom};
-use diptych_event::{Event, EventAppender as _};
+use diptych_event::{Event, EventAppender as _, cell_text};
 
 /// Rows by stream.
 pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
@@ -165,7 +164,7 @@ impl fmt::Debug for Story {
                 for row in 0..rows.num_rows() {
                     let columns = schema.fields().iter().zip(rows.columns());
                     let cells = columns.map(|(field, column)| {
-                        let text = array_value_to_string(column, row);
+                        let text = cell_text(column, row, "");
                         format!("{}: {}", field.name(), text.unwrap_or_else(|e| e.to_string()))
                     });
                     write!(f, "\n  {stream} {{{}}}", cells.collect::<Vec<_>>().join(", "))?;

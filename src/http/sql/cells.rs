@@ -29,7 +29,6 @@ enum Kind<'a> {
     /// Bytes as hexadecimal digits.
     Bytes,
     /// Texts that are made already.
-    #[cfg(feature = "sql")]
     Texts(arrow_array::StringArray),
 }
 
@@ -55,7 +54,6 @@ impl<'a> Cells<'a> {
                 Kind::Record(named.collect::<Result<_, ArrowError>>()?)
             }
             // Arrow shows superfluous zeros of the one, and fields of the other.
-            #[cfg(feature = "sql")]
             DataType::Decimal256(..) | DataType::Interval(_) => {
                 let texts = diptych_sql::texts_of(array);
                 Kind::Texts(texts.map_err(|error| ArrowError::ComputeError(error.to_string()))?)
@@ -84,7 +82,6 @@ impl<'a> Cells<'a> {
                 Some(value) => text(value, out),
                 None => text(&formatter.value(row).to_string(), out),
             },
-            #[cfg(feature = "sql")]
             Kind::Texts(texts) => text(texts.value(row), out),
             Kind::Bytes => {
                 out.push(b'"');
@@ -127,7 +124,6 @@ impl<'a> Cells<'a> {
         }
         match &self.kind {
             Kind::Plain(formatter) | Kind::Float(formatter) => show(formatter, row, out),
-            #[cfg(feature = "sql")]
             Kind::Texts(texts) => csv_field(texts.value(row), out),
             Kind::Bytes => hex(self.array, row, out),
             Kind::Quoted(formatter) => match strings(self.array, row) {

@@ -1,13 +1,13 @@
 //! SCRAM-SHA-256 verifiers (RFC 7677), against which the Postgres port checks passwords.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pgwire::api::auth::sasl::scram::gen_salted_password;
-use ring::hmac;
+use ring::{hmac, pbkdf2};
 use sha2::{Digest, Sha256};
 
 /// Hash iterations of a verifier made here; the default of `PostgreSQL`.
@@ -33,7 +33,11 @@ impl Scram {
     /// Computes the verifier of a password.
     pub fn derive(password: &str, salt: &[u8]) -> Scram {
         let iterations = NonZeroU32::new(ITERATIONS).unwrap_or(NonZeroU32::MIN);
-        let salted = gen_salted_password(password, salt, iterations.get() as usize);
+        // As PostgreSQL: a text that is no password by RFC 4013 is taken as it is.
+        let normalized = stringprep::saslprep(password).unwrap_or(Cow::Borrowed(password));
+        let mut salted = [0; 32];
+        let hash = pbkdf2::PBKDF2_HMAC_SHA256;
+        pbkdf2::derive(hash, iterations, salt, normalized.as_bytes(), &mut salted);
         let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
         let client_key = hmac::sign(&key, b"Client Key");
         Scram {
