@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array};
 use datafusion::arrow::compute::cast as arrow_cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type};
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Float64Type};
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
@@ -44,6 +44,16 @@ fn numerics(types: &[DataType]) -> Option<DataType> {
         .then_some(OWN_SCALES)
 }
 
+/// The type of exact numbers that need more digits than 128 bits have, once they have one scale. Of
+/// two numbers the planner converts the one that is written.
+fn too_long_together(types: &[DataType]) -> Option<DataType> {
+    let parts = types.iter().filter(|of| group(of) != Group::Unknown).map(as_decimal);
+    let (whole, scale) = parts.fold((0, 0), |(whole, most), (digits, scale)| {
+        (whole.max(i16::from(digits) - i16::from(scale)), most.max(i16::from(scale)))
+    });
+    numerics(types).filter(|_| whole + scale > i16::from(DECIMAL128_MAX_PRECISION))
+}
+
 /// The values as type `target`, but for those of no type.
 fn brought(values: Vec<Expr>, types: &[DataType], target: &DataType) -> Outcome<Vec<Expr>> {
     let one = |(value, from): (Expr, &DataType)| match group(from) {
@@ -64,7 +74,8 @@ fn brought(values: Vec<Expr>, types: &[DataType], target: &DataType) -> Outcome<
 
 /// As [`unify`], and ready to be compared: one zero, one NaN, and lengths of intervals.
 pub(super) fn comparable(values: Vec<Expr>, types: &[DataType], op: &str) -> Outcome<Vec<Expr>> {
-    let Some(target) = target(&values, types, op)? else {
+    let exact = || (values.len() > 2).then(|| too_long_together(types)).flatten();
+    let Some(target) = target(&values, types, op)?.or_else(exact) else {
         return Ok(values.into_iter().zip(types).map(|(value, of)| key(value, of)).collect());
     };
     let values = brought(values, types, &target)?;

@@ -10,7 +10,7 @@ use datafusion::logical_expr::expr::{InList, InSubquery, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable, Like, LogicalPlan,
+    Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable, Like, LogicalPlan, Operator,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -88,6 +88,18 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             let mut values = compared(values, schema, "IN")?;
             let expr = Box::new(values.remove(0));
             Ok(Transformed::yes(Expr::InList(InList { expr, list: values, negated })))
+        }
+        Expr::Between(Between { expr, negated, low, high })
+            if has_two_ways([&expr, &low, &high], schema) =>
+        {
+            let sides = [((*expr).clone(), Operator::GtEq, *low), (*expr, Operator::LtEq, *high)];
+            let [from, to] = sides.map(|(value, op, bound)| {
+                let compared =
+                    Expr::BinaryExpr(BinaryExpr::new(Box::new(value), op, Box::new(bound)));
+                meaning(compared, schema).map(|compared| compared.data)
+            });
+            let both = from?.and(to?);
+            Ok(Transformed::yes(if negated { Expr::Not(Box::new(both)) } else { both }))
         }
         Expr::Between(Between { expr, negated, low, high }) => {
             let values = compared(vec![*expr, *low, *high], schema, "BETWEEN")?;
@@ -198,24 +210,38 @@ fn alike(values: Vec<Expr>, schema: &DFSchema, op: &str, rule: Rule) -> Outcome<
     }
 }
 
-/// A list of several values has one type, which is that of the real it is compared with where all
-/// others are exact. Two values alone would be compared as doubles.
-fn as_reals(values: Vec<Expr>, schema: &DFSchema) -> Outcome<Vec<Expr>> {
+/// The values of a list have one type, which is `real` where one is, and so is it or the value that
+/// is looked for. Such a value is compared as it is: with reals as a double. A value alone, and one
+/// with a column in it, is compared by itself.
+fn as_reals(mut values: Vec<Expr>, schema: &DFSchema) -> Outcome<Vec<Expr>> {
     let types: Option<Vec<DataType>> =
         values.iter().map(|value| known_type(value, schema)).collect();
     let Some(types) = types else { return Ok(values) };
-    let is_real = |of: &DataType| group(of) == Group::Float;
-    let fits = |of: &DataType| {
-        matches!(group(of), Group::Float | Group::Int(_) | Group::Numeric | Group::Unknown)
+    let listed = (1..values.len()).filter(|at| !values[*at].any_column_refs());
+    let listed: Vec<usize> = listed.collect();
+    let is_real = |at: &usize| group(&types[*at]) == Group::Float;
+    let fits = |at: &usize| {
+        matches!(group(&types[*at]), Group::Float | Group::Int(_) | Group::Numeric | Group::Unknown)
     };
-    if !types.first().is_some_and(is_real) || !types.iter().all(fits) {
+    let involved = [&[0], &listed[..]].concat();
+    if listed.len() < 2 || !involved.iter().any(is_real) || !involved.iter().all(fits) {
         return Ok(values);
     }
-    let one = |(value, from): (Expr, &DataType)| match group(from) {
-        Group::Unknown => Ok(value),
-        _ => cast::of(value, from, &DataType::Float32),
-    };
-    values.into_iter().zip(&types).map(one).collect()
+    for at in listed {
+        if group(&types[at]) != Group::Unknown {
+            values[at] = cast::of(values[at].clone(), &types[at], &DataType::Float32)?;
+        }
+    }
+    Ok(values)
+}
+
+/// Whether one bound is compared as a double and the other exactly, which no common type does.
+fn has_two_ways(values: [&Expr; 3], schema: &DFSchema) -> bool {
+    let groups = values.map(|value| known_type(value, schema).map(|of| group(&of)));
+    let is_exact = |of: Option<Group>| matches!(of, Some(Group::Int(_) | Group::Numeric));
+    let is_float = |of: Option<Group>| of.is_some_and(Group::is_float);
+    let [value, low, high] = groups;
+    is_exact(value) && ((is_exact(low) && is_float(high)) || (is_float(low) && is_exact(high)))
 }
 
 /// Values that can be compared with each other.
