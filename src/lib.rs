@@ -105,7 +105,8 @@
 //! # It is not
 //! - a SQL engine (the feature `sql` brings `DataFusion`), a message broker, or a replicated store:
 //!   one machine's disk holds the log;
-//! - for state larger than memory: the accumulations and views of a dataflow must fit.
+//! - for joins larger than memory: accumulations that go straight to views may have any size
+//!   ([`system::ServeOptions::memory`]), all others must fit.
 
 pub mod book;
 pub mod prelude;

@@ -60,7 +60,7 @@ fn keep(system: &System, served: &Served, flows: &[Definition]) -> (Rebuilds, Re
     let options = RebuildOptions {
         checkpoints: Checkpoints::Every(Duration::from_millis(1)),
         look: Duration::from_millis(2),
-        accept: false,
+        ..RebuildOptions::default()
     };
     let (tell, told) = channel();
     let tell = move |outcome| {

@@ -6,6 +6,8 @@
 //! segments of the log are not data: the kernel takes their pages back as it likes.
 //!
 //! `DIPTYCH_MEMORY_MIB` sets the limit; the default keeps an unoptimised build quick.
+//!
+//! State that is large itself is bounded by `BatchOptions::memory`: the second test.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -127,6 +129,7 @@ fn run_limited(root: &Path, upto: Epoch) {
         let options = BatchOptions {
             cluster: Cluster::local(WORKERS),
             upto: Some(upto),
+            memory: std::env::var("DIPTYCH_MEMORY_BUDGET").ok().map(|bytes| bytes.parse().unwrap()),
             ..BatchOptions::default()
         };
         let counts = Definition::new("word_count", word_count);
@@ -139,7 +142,13 @@ fn run_limited(root: &Path, upto: Epoch) {
 
 /// The peak of a batch run in a limited process.
 fn peak_of(root: &Path, upto: Epoch) -> u64 {
+    peak_with(root, upto, &[])
+}
+
+/// As [`peak_of`], with more settings.
+fn peak_with(root: &Path, upto: Epoch, settings: &[(&str, String)]) -> u64 {
     let output = Command::new(std::env::current_exe().unwrap())
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .args(["--exact", "a_batch_run_needs_memory_for_its_state_only", "--nocapture"])
         .env("DIPTYCH_MEMORY_CHILD", root)
         .env("DIPTYCH_MEMORY_UPTO", upto.to_string())
@@ -197,4 +206,33 @@ fn a_batch_run_needs_memory_for_its_state_only() {
     let (view, _) = System::open(dir.path()).newest(&counts, upper).unwrap();
     let view = view.unwrap();
     assert_eq!((view.boundary(), view.view_size("counts").unwrap().0), (upper, WORDS));
+}
+
+/// Words that occur once, so that the state grows with the history.
+#[test]
+fn a_budget_bounds_the_memory_of_a_large_state() {
+    const ONCE: u64 = 120_000;
+    const BUDGET: u64 = 4 * MIB;
+    let dir = tempfile::tempdir().unwrap();
+    let system = System::open(dir.path());
+    let writer = system.writer().unwrap();
+    let mut upper = 0;
+    for first in (0..ONCE).step_by(2_000) {
+        let lines: Vec<_> = (first..first + 2_000).map(|n| Line { text: word(n) }).collect();
+        upper = append(&writer, "lines", &lines).unwrap() + 1;
+    }
+    writer.close().unwrap();
+    let limit = ("DIPTYCH_MEMORY_MIB", "2048".to_owned());
+    let stepped = [limit.clone(), ("DIPTYCH_MEMORY_BUDGET", BUDGET.to_string())];
+    let stepped = peak_with(dir.path(), upper, &stepped);
+    let counts = Definition::new("word_count", word_count).describe().unwrap();
+    let newest = || system.newest(&counts, upper).unwrap().0.unwrap();
+    let (rows, digest) = newest().view_size("counts").unwrap();
+    assert_eq!((newest().boundary(), rows), (upper, ONCE));
+    std::fs::remove_dir_all(dir.path().join("views")).unwrap();
+    let whole = peak_with(dir.path(), upper, &[limit]);
+    assert_eq!(newest().view_size("counts").unwrap(), (ONCE, digest), "other rows");
+    let (a, b) = (stepped / MIB, whole / MIB);
+    println!("peak {a} MiB with a budget of {} MiB, {b} MiB without", BUDGET / MIB);
+    assert!(stepped * 2 <= whole, "{stepped} with a budget, {whole} without");
 }

@@ -170,7 +170,7 @@ impl Place {
 
     fn rebuild(&self) -> diptych::Result<()> {
         let (checkpoints, look) = (Checkpoints::Never, Duration::from_millis(2));
-        let options = RebuildOptions { checkpoints, look, accept: false };
+        let options = RebuildOptions { checkpoints, look, ..RebuildOptions::default() };
         let flows = std::slice::from_ref(&self.one);
         let rebuilds = self.system.rebuild_under_readers(&self.served, flows, options, |_| {})?;
         let outcome = self.site.control.rebuild("planted", false);

@@ -26,7 +26,8 @@ const REBUILDS: usize = 100;
 
 fn quickly(checkpoint_every: Option<Duration>) -> RebuildOptions {
     let checkpoints = checkpoint_every.map_or(Checkpoints::Never, Checkpoints::Every);
-    RebuildOptions { checkpoints, look: Duration::from_millis(2), accept: false }
+    let look = Duration::from_millis(2);
+    RebuildOptions { checkpoints, look, ..RebuildOptions::default() }
 }
 
 fn transfer(id: i64) -> Transfer {

@@ -14,9 +14,7 @@ use diptych::log::Writer;
 use diptych::prelude::*;
 use diptych::serving::{Index, IndexOptions, Read};
 use diptych::sources::append;
-use diptych::system::{
-    BatchOptions, Checkpoints, Cluster, RebuildOptions, Rebuilt, ServeOptions, Served,
-};
+use diptych::system::{BatchOptions, Cluster, RebuildOptions, Rebuilt, ServeOptions, Served};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -168,7 +166,7 @@ fn lived_through(number: u64) {
         let index = served.index("ledger").unwrap();
         let (tell, told) = mpsc::channel();
         let look = Duration::from_millis(2);
-        let options = RebuildOptions { checkpoints: Checkpoints::Never, look, accept: false };
+        let options = RebuildOptions { look, ..RebuildOptions::default() };
         let flows = std::slice::from_ref(&flow);
         let rebuilds = system
             .rebuild_under_readers(&served, flows, options, move |outcome| {
@@ -215,6 +213,76 @@ fn lived_through(number: u64) {
         } else {
             served.stop().unwrap();
         }
+    }
+}
+
+/// The least budget: history is read in steps, and checkpoints are made for memory's sake alone.
+#[test]
+fn a_budget_of_64_kib_changes_no_answer() {
+    for seed in 0..2 {
+        lived_through_within(64 << 10, seed);
+    }
+}
+
+fn lived_through_within(budget: u64, number: u64) {
+    let memory = Some(budget);
+    let mut seed = Seed(number);
+    let flow = Definition::new("ledger", ledger);
+    let flows = std::slice::from_ref(&flow);
+    let system = System::in_memory();
+    let writer = system.writer().unwrap();
+    let mut expected = Expected::default();
+    let mut add = |expected: &mut Expected, epochs| {
+        for _ in 0..epochs {
+            let entries: Vec<_> = (0..100).map(|_| seed.entry(1_000)).collect();
+            append(&writer, "entries", &entries).unwrap();
+            expected.add(&entries);
+        }
+    };
+    add(&mut expected, 20);
+    for start in 0..3 {
+        let what = format!("seed {number}, start {start}");
+        let index = IndexOptions { views_in_files: true, ..IndexOptions::default() };
+        let cluster = Cluster::local(1 + (number as usize + start) % 3);
+        let options = ServeOptions::default().writer(&writer).cluster(cluster);
+        let served = system.serve(flows, options.index(index).memory(memory)).unwrap();
+        let index = served.index("ledger").unwrap();
+        let from = index.boundary();
+        assert_eq!(from, writer.upper(), "{what}: history goes to a batch view first");
+        let (tell, told) = mpsc::channel();
+        let look = Duration::from_millis(2);
+        let options = RebuildOptions { look, memory, ..RebuildOptions::default() };
+        let rebuilds = system
+            .rebuild_under_readers(&served, flows, options, move |outcome| {
+                tell.send(outcome).unwrap();
+            })
+            .unwrap();
+        for _ in 0..5 {
+            add(&mut expected, 4);
+            served.wait_beyond("ledger", writer.upper() - 1).unwrap();
+            expected.check(&index, &what);
+        }
+        let begun = Instant::now();
+        loop {
+            let state = served.state_size("ledger");
+            let views: usize = index.status().views.iter().map(|view| view.memory_bytes).sum();
+            if index.boundary() > from && state.resident_bytes + views as u64 <= budget {
+                assert!(state.stored > 1_000, "{what}: {state:?}");
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what}: {state:?} and {views} bytes of views");
+            std::thread::sleep(look);
+        }
+        expected.check(&index, &what);
+        drop(rebuilds);
+        let all_taken_up = told.iter().all(|one| matches!(one, Rebuilt::Swapped { .. }));
+        assert!(all_taken_up, "{what}: a checkpoint was refused");
+        if start == 0 {
+            served.stop().unwrap();
+        } else {
+            system.conclude(served).unwrap();
+        }
+        add(&mut expected, 10);
     }
 }
 

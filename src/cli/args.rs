@@ -134,9 +134,8 @@ pub(super) fn count(text: &str) -> std::result::Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text:?} is no count"))
 }
 
-/// Parses a number of bytes: `500KB`, `2MB`, `64MiB`; a plain number is bytes. The bound is what
-/// one append may hold.
-pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
+/// Parses a number of bytes: `500KB`, `2MB`, `64MiB`; a plain number is bytes.
+fn byte_count(text: &str) -> std::result::Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
     let unit: u64 = match &text[digits.len()..] {
@@ -145,11 +144,25 @@ pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
         "KiB" => 1 << 10,
         "MB" => 1_000_000,
         "MiB" => 1 << 20,
-        unit => return Err(format!("unit {unit:?} is none of B, KB, KiB, MB, MiB")),
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        unit => return Err(format!("unit {unit:?} is none of B, KB, KiB, MB, MiB, GB, GiB")),
     };
-    let bytes = number.saturating_mul(unit);
+    Ok(number.saturating_mul(unit))
+}
+
+/// Parses a number of bytes that one append may hold.
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
+    let bytes = byte_count(text)?;
     let most = diptych_base::limits::APPEND_BYTES_MAX as u64;
     if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
+}
+
+/// Parses an amount of memory: `512MiB`, `4GiB`.
+fn memory(text: &str) -> std::result::Result<u64, String> {
+    let bytes = byte_count(text)?;
+    let least = diptych_base::limits::STATE_MEMORY_BYTES_MIN;
+    if bytes < least { Err(format!("{text} is below {least} bytes")) } else { Ok(bytes) }
 }
 
 /// Parses a bound on a dataflow's lag: `30s`; a plain number is epochs.
@@ -189,6 +202,10 @@ pub(super) struct BatchArgs {
     /// Continue the newest batch view and read only the events since, instead of all
     #[arg(long)]
     pub(super) incremental: bool,
+    /// Have about so much of views and accumulations in memory, and the rest in files, where that
+    /// is possible: history is read in steps then (512MiB, 4GiB) [default: all]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(super) memory: Option<u64>,
 }
 
 #[derive(Args, Debug)]
@@ -223,6 +240,10 @@ pub(super) struct ServeArgs {
     /// holds what changed since the last one
     #[arg(long)]
     pub(super) state_in_files: bool,
+    /// Have about so much of views and accumulations in memory, and the rest in files, where that
+    /// is possible; more in memory makes a checkpoint due (512MiB, 4GiB) [default: any]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(super) memory: Option<u64>,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,
@@ -260,7 +281,7 @@ pub(super) struct ServersArgs {
     /// Answer HTTP here, and append what is posted, as the log's writer
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<SocketAddr>,
-    /// Answer the Postgres protocol here (read only)
+    /// Answer the Postgres protocol here (read only; in a binary built with `--features sql`)
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) pg_listen: Option<SocketAddr>,
     /// Follow the log that another process writes, and refuse appends

@@ -68,11 +68,15 @@ fn one(
         }
         return Ok(());
     }
+    if args.memory.is_some() && !description.state_in_files && cluster.is_first() {
+        eprintln!("warning: {}", unbounded(name));
+    }
     let progress = Arc::<Progress>::default();
     let options = BatchOptions {
         cluster: cluster.clone(),
         upto: Some(end),
         incremental: args.incremental,
+        memory: args.memory,
         progress: Arc::clone(&progress),
         ..BatchOptions::default()
     };
@@ -106,6 +110,14 @@ fn lacking(description: &Description, reader: &Reader) -> Vec<String> {
         format!("note: {} reads stream {name}, which is not in the log, {others}", description.name)
     };
     lacking.map(|stream| line(&stream.name)).collect()
+}
+
+/// Warns that the memory of a dataflow is not bounded.
+pub(super) fn unbounded(dataflow: &str) -> String {
+    format!(
+        "{dataflow} keeps all of its state in memory, whatever --memory says: it has operators \
+         whose state is not left in files (joins, `keyed`, `top_k`, `retain` and others)"
+    )
 }
 
 /// Describes a batch run in one line: frontier, rows, rate, time and the share of decoding.

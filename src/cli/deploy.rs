@@ -180,6 +180,7 @@ fn prepare(
 ) -> Result<Served> {
     let cluster = args.serve.cluster.cluster()?;
     let upper = system.reader()?.upper()?;
+    let memory = args.serve.memory;
     for definition in definitions {
         let (found, damaged) = system.newest(&definition.describe()?, upper)?;
         damaged.iter().for_each(|error| tracing::warn!("{error}"));
@@ -187,8 +188,13 @@ fn prepare(
             continue;
         }
         let cluster = cluster.clone();
-        let options =
-            BatchOptions { cluster, upto: Some(upper), incremental: true, ..Default::default() };
+        let options = BatchOptions {
+            cluster,
+            upto: Some(upper),
+            incremental: true,
+            memory,
+            ..Default::default()
+        };
         match system.batch(definition, &options) {
             Ok(report) => tracing::info!("{}", describe(&report, &options.cluster)),
             // The old process has the same version, and is making a checkpoint.
@@ -197,7 +203,7 @@ fn prepare(
         }
     }
     let options = ServeOptions::default().cluster(cluster).profiled(true).writer_slot(late);
-    let options = options.index(serve::index_options(&args.serve));
+    let options = options.index(serve::index_options(&args.serve)).memory(memory);
     let served = system.serve(definitions, options)?;
     catch_up(&served, upper, DEPLOY_CATCH_UP)?;
     for definition in definitions {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
+use super::batch::unbounded;
 use super::dataflow_catalog::Dataflows;
 use super::query::{self, RowPrinter};
 use super::row_printer::{counted, grouped};
@@ -69,7 +70,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
     let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
-    options = options.index(index_options(args));
+    options = options.index(index_options(args)).memory(args.memory);
+    warn_of_unbounded(args, &definitions)?;
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }
@@ -104,9 +106,20 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     conclude(hosting, outcome, printed)
 }
 
+/// Warns of dataflows whose memory is not bounded though it is to be.
+fn warn_of_unbounded(args: &ServeArgs, definitions: &[Definition]) -> Result<()> {
+    for definition in definitions.iter().filter(|_| args.memory.is_some()) {
+        if !definition.describe()?.state_in_files {
+            tracing::warn!("{}", unbounded(definition.name()));
+        }
+    }
+    Ok(())
+}
+
 /// What the arguments say about indexes.
 pub(super) fn index_options(args: &ServeArgs) -> IndexOptions {
-    IndexOptions { views_in_files: args.state_in_files, ..IndexOptions::default() }
+    let views_in_files = args.state_in_files || args.memory.is_some();
+    IndexOptions { views_in_files, ..IndexOptions::default() }
 }
 
 /// The versions that served last, where this binary has them.
@@ -173,6 +186,7 @@ pub(super) fn rebuild(
     let options = RebuildOptions {
         checkpoints: args.checkpoint_every,
         accept: args.accept,
+        memory: args.memory,
         ..RebuildOptions::default()
     };
     system.rebuild_under_readers(served, definitions, options, |outcome| match outcome {

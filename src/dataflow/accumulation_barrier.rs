@@ -37,6 +37,7 @@ use super::out_of_range_errors::Refusals;
 use super::recent_entries::RecentEntries;
 use super::record_batch_pass::Pass;
 use super::report_state_size::LoggedSize;
+use super::state_size::StateSize;
 use super::vec_collection::Collection;
 use diptych_base::error::{Error, Result};
 use diptych_base::hash_buckets::{hashes_of_owner, owner_of_hash};
@@ -88,6 +89,11 @@ pub trait Barrier {
     fn rest_on(&mut self, boundary: Epoch, stored: Option<Arc<dyn StoredAccumulation>>) {
         let _ = stored;
         panic!("accumulation {:?} is in memory, asked to rest on files at {boundary}", self.name());
+    }
+    /// The size of what this worker owns; that of what is in files is the size of all owners.
+    /// Nothing where the state is in arrangements.
+    fn state_size(&self) -> StateSize {
+        StateSize::default()
     }
     /// The error that keeps the barrier from going on, if its files cannot be read.
     fn fault(&self) -> Option<Error> {
@@ -247,6 +253,10 @@ where
         }
     }
 
+    fn state_size(&self) -> StateSize {
+        self.state.borrow().size()
+    }
+
     fn fault(&self) -> Option<Error> {
         self.state.borrow().fault.clone()
     }
@@ -399,6 +409,16 @@ impl<A: Accumulate> State<A> {
         match &self.entries {
             OwnedEntries::All(table) => table.len(),
             OwnedEntries::Recent(recent) => recent.len(),
+        }
+    }
+
+    fn size(&self) -> StateSize {
+        match &self.entries {
+            OwnedEntries::All(table) => {
+                let slot = size_of::<(A::Key, A::Partial)>();
+                StateSize::of_table(table.iter(), table.len(), table.capacity(), slot)
+            }
+            OwnedEntries::Recent(recent) => recent.size(),
         }
     }
 

@@ -14,6 +14,7 @@ use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
 use super::combiner::KeyPartial;
 use super::entry_bytes::{partial_of, put_place, write_in_order};
+use super::state_size::StateSize;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_row::{ByteRange, StoredAccumulation};
@@ -52,6 +53,14 @@ impl<A: Accumulate> RecentEntries<A> {
     /// The number of entries in memory.
     pub(super) fn len(&self) -> usize {
         self.recent.len()
+    }
+
+    /// The size of both.
+    pub(super) fn size(&self) -> StateSize {
+        let slot = size_of::<(A::Key, Recent<A::Partial>)>();
+        let slots = self.recent.capacity();
+        let stored = self.stored.as_ref().map_or(0, |stored| stored.entries());
+        StateSize { stored, ..StateSize::of_table(self.iter(), self.recent.len(), slots, slot) }
     }
 
     /// Brings the entries of all keys of an epoch into memory that have one, in the order of the

@@ -16,7 +16,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::panics::PanicPlace;
 use diptych_base::time::Epoch;
-use diptych_dataflow::{Barrier, Definition, Description, Pass, Sink};
+use diptych_dataflow::{Barrier, Definition, Description, Pass, Sink, StateSize};
 use diptych_log::{Chunk, Clocks};
 use diptych_serving::{Publish, probe_published, publish_view};
 
@@ -259,6 +259,13 @@ impl Installed {
                 barrier.rest_on(boundary, own);
             }
         });
+    }
+
+    /// The size of the accumulations on this worker.
+    pub fn state_size(&self) -> StateSize {
+        let sum = || self.barriers.iter().map(|barrier| barrier.state_size()).sum();
+        // A panic of a user's key is met again, with its place, when it is written.
+        worker_panic_policy::in_front(&self.place, sum).unwrap_or_default()
     }
 
     /// The number of late events, which were older than the retention when they came, among those

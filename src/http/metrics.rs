@@ -13,6 +13,7 @@ use super::request_parameters::NoQuery;
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, RealClock, cpu_time, resident_bytes};
 use diptych_base::time::Epoch;
+use diptych_dataflow::StateSize;
 use diptych_serving::{IndexStatus, VerifiedStatus, ViewStatus};
 use diptych_site::problem::Problem;
 use diptych_site::site::Site;
@@ -44,6 +45,7 @@ fn exposed(site: &Site) -> String {
     frontiers(&mut text, &flows, end);
     verifications(&mut text, &flows);
     late_events(&mut text, &flows);
+    state(&mut text, &flows);
     views(&mut text, &flows);
     log(&mut text, site);
     clients(&mut text, site);
@@ -77,6 +79,7 @@ struct Looked {
     runs: bool,
     stale: bool,
     late_events: u64,
+    state: StateSize,
     lag_seconds: f64,
     lag_epochs: Epoch,
     lag_bytes: Option<u64>,
@@ -99,6 +102,7 @@ impl Looked {
             verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
             verifications: flow.serving.verified().status(),
             late_events: site.control.late_events(&flow.name),
+            state: site.control.state_size(&flow.name),
             runs: site.control.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
             stale,
@@ -182,10 +186,27 @@ fn late_events(text: &mut Exposition, flows: &[Looked]) {
     }
 }
 
+fn state(text: &mut Exposition, flows: &[Looked]) {
+    let help = "Entries of accumulations, in memory and in the files of a batch view.";
+    let mut family = text.gauge("diptych_state_entries", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name), ("place", "memory")], flow.state.resident);
+        family.sample(&[("dataflow", &flow.name), ("place", "files")], flow.state.stored);
+    }
+    let help = "Estimated bytes of the entries of accumulations in memory.";
+    let mut family = text.gauge("diptych_state_resident_bytes", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name)], flow.state.resident_bytes);
+    }
+}
+
 fn views(text: &mut Exposition, flows: &[Looked]) {
     type Figure = fn(&ViewStatus) -> f64;
-    let families: [(&'static str, &str, Figure); 7] = [
+    let families: [(&'static str, &str, Figure); 8] = [
         ("diptych_view_rows", "Rows of the view.", |view| view.rows as f64),
+        ("diptych_view_stored_rows", "Rows in the files that memory stands on.", |view| {
+            view.stored_rows as f64
+        }),
         ("diptych_view_updates", "Rows, and what history adds.", |view| view.updates as f64),
         ("diptych_view_keys", "Keys of the view; one counts once per batch.", |view| {
             view.keys as f64

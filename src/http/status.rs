@@ -14,6 +14,7 @@ use super::openapi::Routes;
 use super::request_parameters::NoQuery;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
+use diptych_dataflow::StateSize;
 use diptych_serving::IndexStatus;
 use diptych_site::problem::Problem;
 use diptych_site::site::{Flow, Site};
@@ -110,17 +111,32 @@ struct FlowStatus {
     leases: usize,
     /// The streams it reads.
     streams: Vec<String>,
+    /// Its accumulations.
+    state: StateStatus,
     /// Its views.
     views: Vec<ViewStatus>,
 }
 
-/// A view in memory.
+/// The accumulations of a dataflow, as far as they are no arrangements.
+#[derive(Serialize, ToSchema)]
+struct StateStatus {
+    /// Entries in memory.
+    resident: u64,
+    /// Bytes of these, estimated.
+    resident_bytes: u64,
+    /// Entries in the files of a batch view; some are in memory, too, with a later result.
+    stored: u64,
+}
+
+/// A view.
 #[derive(Serialize, ToSchema)]
 struct ViewStatus {
     /// Its name.
     view: String,
     /// Its rows, each as often as it is there.
     rows: isize,
+    /// Rows in the files of a batch view, on which those in memory stand.
+    stored_rows: u64,
     /// Updates in memory: the rows, and what history adds to them.
     updates: usize,
     /// Its keys; one counts once in each batch that holds it.
@@ -171,6 +187,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
     let views = views.into_iter().map(|view| ViewStatus {
         view: view.name,
         rows: view.rows,
+        stored_rows: view.stored_rows,
         updates: view.updates,
         keys: view.keys,
         batches: view.batches,
@@ -178,6 +195,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         past_bytes: view.past_bytes,
         recent_bytes: view.recent_bytes,
     });
+    let StateSize { resident, resident_bytes, stored } = site.control.state_size(&flow.name);
     let backlog = site.writer.as_ref().map(|writer| writer.backlog(upper));
     FlowStatus {
         dataflow: flow.name.clone(),
@@ -197,6 +215,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         rebuilding: site.control.rebuilding(&flow.name),
         leases,
         streams: flow.streams().to_vec(),
+        state: StateStatus { resident, resident_bytes, stored },
         views: views.collect(),
     }
 }

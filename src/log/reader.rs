@@ -217,6 +217,22 @@ impl Reader {
         sealed.sum::<u64>() + frames.map(|payload| payload.len).sum::<u64>()
     }
 
+    /// Bytes of events on disk in the epochs `[lower, upper)`, as of the last
+    /// [`upper`](Reader::upper). An estimate: the epochs of one segment count alike.
+    pub fn bytes_between(&self, lower: Epoch, upper: Epoch) -> u64 {
+        let view = self.view();
+        let sealed = view.manifest.segments.iter().map(|segment| {
+            let inside = segment.upper.min(upper).saturating_sub(segment.lower.max(lower));
+            let all = (segment.upper - segment.lower).max(1);
+            let bytes: u64 = segment.rows.iter().map(|rows| rows.sum.len).sum();
+            (u128::from(bytes) * u128::from(inside) / u128::from(all)) as u64
+        });
+        let sealed: u64 = sealed.sum();
+        let frames = view.frames.iter().flat_map(|index| &index.frames);
+        let frames = frames.filter(|frame| frame.epoch >= lower && frame.epoch < upper);
+        sealed + frames.flat_map(|frame| &frame.payloads).map(|payload| payload.len).sum::<u64>()
+    }
+
     /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel
     /// reading. The list depends only on the two epochs: every process gets the same one, so that
     /// worker `i` of `n` can take the parts `i, i + n, ...`.

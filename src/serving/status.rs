@@ -15,6 +15,8 @@ pub struct ViewStatus {
     pub batches: usize,
     /// Rows, counted with multiplicity.
     pub rows: isize,
+    /// Rows in the files that the batches stand on.
+    pub stored_rows: u64,
     /// Updates over all batches: those of the present rows, and those kept as history.
     pub updates: usize,
     /// Keys over all batches; a key counts once per batch that holds it.
@@ -55,6 +57,7 @@ impl Index {
                 name: info.name.clone(),
                 batches: 0,
                 rows: 0,
+                stored_rows: 0,
                 updates: 0,
                 keys: 0,
                 memory_bytes: 0,
@@ -62,7 +65,8 @@ impl Index {
                 recent_bytes: 0,
             };
             if let Some(stored) = &state.stored {
-                status.rows = isize::try_from(stored.view(view).rows()).unwrap_or(isize::MAX);
+                status.stored_rows = stored.view(view).rows();
+                status.rows = isize::try_from(status.stored_rows).unwrap_or(isize::MAX);
             }
             for (shard, list) in state.view(view).iter().enumerate() {
                 status.batches += list.batches.len();

@@ -1,11 +1,13 @@
 //! The status of a live dataflow, shared by its workers and its observers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
+use diptych_dataflow::StateSize;
 use diptych_engine::StoredState;
 
 /// The status of one dataflow: running, held at an epoch, or failed with a reason.
@@ -18,6 +20,8 @@ pub struct LaneStatus {
     /// The newest files that the accumulations may rest on, and their boundary, 0 without any.
     state: Mutex<Option<Arc<StoredState>>>,
     state_boundary: AtomicU64,
+    /// The size of each worker's accumulations, as last told.
+    sizes: Mutex<BTreeMap<usize, StateSize>>,
 }
 
 /// The reason why a dataflow is held at an epoch until it has been recomputed.
@@ -92,6 +96,20 @@ impl LaneStatus {
             return None;
         }
         lock(&self.state).clone()
+    }
+
+    /// Records the size of the accumulations of a worker.
+    pub(super) fn tell_size(&self, worker: usize, size: StateSize) {
+        lock(&self.sizes).insert(worker, size);
+    }
+
+    /// The size of the accumulations on the workers of this process, at most a tenth of a second
+    /// ago.
+    pub fn state_size(&self) -> StateSize {
+        let sizes = lock(&self.sizes);
+        // What is in files is the same for all workers.
+        let stored = sizes.values().map(|size| size.stored).max().unwrap_or(0);
+        StateSize { stored, ..sizes.values().copied().sum() }
     }
 
     /// Counts late events: older than the retention when they came.

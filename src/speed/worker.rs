@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::TryRecvError;
 use timely::worker::Worker;
@@ -55,6 +55,8 @@ pub(super) struct LiveLane {
     held: Option<Epoch>,
     /// The epoch that it cannot read, and the error: it fails when all epochs before are published.
     failing: Option<(Epoch, Error)>,
+    /// When the size of its accumulations was last told.
+    sized: Instant,
 }
 
 /// The worker of one thread, which acts one turn at a time; a simulation can choose the turns.
@@ -100,7 +102,7 @@ impl LiveWorker {
             }
             return true;
         }
-        self.retire();
+        self.retire(worker.index());
         self.write_dump(worker.index());
         let mut busy = false;
         while self.admits() {
@@ -134,10 +136,11 @@ impl LiveWorker {
     }
 
     /// Drops epochs that every worker has published from those in flight.
-    fn retire(&mut self) {
+    fn retire(&mut self, worker: usize) {
         for live in self.lanes.iter_mut().flatten() {
             live.status.add_late(live.lane.installed().take_late());
             live.rest();
+            live.tell_size(worker);
         }
         while let Some((epoch, bytes)) = self.in_flight.front().copied() {
             let mut lanes = self.lanes.iter_mut().flatten();
@@ -293,7 +296,16 @@ impl LiveWorker {
 impl LiveLane {
     /// A live lane that has not reached its boundary yet.
     pub(super) fn new(lane: Lane, status: Arc<LaneStatus>, rests_on: Option<Epoch>) -> LiveLane {
-        LiveLane { lane, status, settled: false, rests_on, held: None, failing: None }
+        let sized = Instant::now();
+        LiveLane { lane, status, settled: false, rests_on, held: None, failing: None, sized }
+    }
+
+    /// Tells how large the accumulations are, now and then.
+    fn tell_size(&mut self, worker: usize) {
+        if self.sized.elapsed() >= limits::STATE_SIZE_TOLD {
+            self.status.tell_size(worker, self.lane.installed().state_size());
+            self.sized = Instant::now();
+        }
     }
 
     /// Rests the accumulations on newer files, if there are some and every epoch below their

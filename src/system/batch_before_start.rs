@@ -3,6 +3,9 @@
 //! A replayed epoch costs as much as a live one, however few events it has; a batch run takes all
 //! epochs at once. So a start with many epochs behind the newest batch view leaves a newer one
 //! first, and replays only the last epochs, so that subscribers of before a crash can resume.
+//!
+//! Where memory is bounded, so does a start behind which there are many bytes of events, however
+//! few their epochs: what it feeds stays in memory until the first checkpoint.
 
 use std::sync::Mutex;
 
@@ -12,12 +15,13 @@ use super::system::System;
 use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
-    CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
+    BATCH_STEP_SHARE, CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX,
+    REPLAYED_STATE_BYTES,
 };
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
-use diptych_batch_view::BatchView;
-use diptych_dataflow::Definition;
+use diptych_batch_view::{BatchView, FileCheck};
+use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 
 impl System {
@@ -44,6 +48,9 @@ impl System {
             return Ok(());
         }
         let description = definition.describe()?;
+        if let Some(memory) = options.memory.filter(|_| description.state_in_files) {
+            return self.catch_up_within(definition, &description, options, end, memory, turn);
+        }
         // File names are enough to see that few epochs are behind; opening a batch view checks all
         // of it.
         let there = BatchView::boundaries(&*self.disk, &self.root, &identity(&description))?;
@@ -57,21 +64,55 @@ impl System {
         if view.bytes() > saved.min(CHECKPOINT_STATE_BYTES_MAX) {
             return Ok(());
         }
-        let upto = end - REPLAYED_EPOCHS;
+        self.batch_first(definition, &description, options, end - REPLAYED_EPOCHS, turn)
+    }
+
+    /// Leaves a newer batch view where the events behind the newest would take much of `memory`.
+    fn catch_up_within(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        options: &ServeOptions<'_>,
+        end: Epoch,
+        memory: u64,
+        turn: &Mutex<()>,
+    ) -> Result<()> {
+        let (view, _) = self.fitting_with(definition, end, end, FileCheck::AsRead)?;
+        let from = view.map_or(0, |view| view.boundary());
+        let reader = self.reader()?;
+        reader.upper()?;
+        if end <= from || reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE {
+            return Ok(());
+        }
+        let many = end - from > REPLAYED_EPOCHS_MAX;
+        let upto = if many { end - REPLAYED_EPOCHS } else { end };
+        self.batch_first(definition, description, options, upto, turn)
+    }
+
+    /// Leaves a batch view at `upto`.
+    fn batch_first(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        options: &ServeOptions<'_>,
+        upto: Epoch,
+        turn: &Mutex<()>,
+    ) -> Result<()> {
         let workers = options.cluster.workers;
         let options = BatchOptions {
             cluster: Cluster::local(workers),
             upto: Some(upto),
             incremental: true,
+            memory: options.memory,
             ..BatchOptions::default()
         };
         // The states of several would be in memory together.
         let _turn = lock(turn);
         match self.batch(definition, &options) {
-            Ok(_) => remove_old(self, &description),
+            Ok(_) => remove_old(self, description),
             Err(error) => {
                 if !error.is_conflict() {
-                    remove_unfinished(self, &description);
+                    remove_unfinished(self, description);
                 }
                 Ok(())
             }

@@ -10,6 +10,7 @@ use super::check_batch_view_fits::check_log;
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::checkpoint_pace::{Behind, CheckpointPace, Checkpoints, CheckpointsUnderWay};
 use super::diff_versions::contents;
+use super::memory_budget::MemoryBudget;
 use super::rebuild_outcome::Rebuilt;
 use super::rebuild_queue::RebuildQueue;
 use super::restore_batch_view::{stored_base, stored_state};
@@ -82,10 +83,12 @@ impl WatchedRun {
         &mut self,
         system: &System,
         options: &RebuildOptions,
+        budget: &MemoryBudget,
         queue: &RebuildQueue,
     ) -> Vec<Result<Rebuild>> {
         let damaged = self.check_start(system, queue).err().map(Err);
-        let failed = self.make(system, options, queue).err().map(Err);
+        let is_over = self.tell_memory(budget);
+        let failed = self.make(system, options, is_over, queue).err().map(Err);
         damaged.into_iter().chain(failed).chain(self.take_up(system).transpose()).collect()
     }
 
@@ -134,6 +137,7 @@ impl WatchedRun {
     pub(super) fn rebuild(
         &mut self,
         system: &System,
+        options: &RebuildOptions,
         accept: bool,
         queue: &RebuildQueue,
     ) -> Result<Rebuild> {
@@ -151,7 +155,7 @@ impl WatchedRun {
                 .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
         }
         if !there {
-            self.batch(system, upto, false)?;
+            self.batch(system, upto, false, options.memory)?;
             queue.note(&self.description.name, Ok(()));
         }
         // Also when the served dataflow was fed in place up to here, and has no batch view.
@@ -166,7 +170,13 @@ impl WatchedRun {
     }
 
     /// Pins `upto` and makes a batch view there, beside the running dataflow.
-    fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+    fn batch(
+        &mut self,
+        system: &System,
+        upto: Epoch,
+        incremental: bool,
+        memory: Option<u64>,
+    ) -> Result<()> {
         // An automatic batch view is useful for the next start, also when it cannot become the base
         // of the index: so the pin is bounded in bytes.
         let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
@@ -175,7 +185,7 @@ impl WatchedRun {
         let stop = Arc::clone(&self.stop);
         let range = Some(upto);
         let options =
-            BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
+            BatchOptions { cluster, upto: range, incremental, memory, stop, ..Default::default() };
         let made = beside(|| system.batch(&self.definition, &options));
         if let Err(error) = &made {
             self.pins.remove(&upto);
@@ -186,15 +196,27 @@ impl WatchedRun {
         made.map(drop)
     }
 
-    /// Makes a checkpoint when one is due, and records its outcome at the queue of rebuilds.
+    /// Tells what the dataflow has in memory; gives whether some has to leave.
+    fn tell_memory(&self, budget: &MemoryBudget) -> bool {
+        let movable = self.index.keeps_views_in_files() && self.description.state_in_files;
+        let views = self.index.status().views;
+        let views: usize = views.iter().map(|view| view.memory_bytes).sum();
+        let bytes = self.status.state_size().resident_bytes.saturating_add(views as u64);
+        budget.tell(&self.description.name, bytes, movable)
+    }
+
+    /// Makes a checkpoint when one is due, also because memory `is_over` its budget, and records
+    /// its outcome at the queue of rebuilds.
     fn make(
         &mut self,
         system: &System,
         options: &RebuildOptions,
+        is_over: bool,
         queue: &RebuildQueue,
     ) -> Result<()> {
         let upto = self.index.frontier();
-        if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
+        let never = options.checkpoints == Checkpoints::Never && !is_over;
+        if upto <= self.index.boundary() || never {
             return Ok(());
         }
         let identity = identity(&self.description);
@@ -206,12 +228,16 @@ impl WatchedRun {
             // An error here is reported when the next batch view is made.
             self.pace.state = view.map_or(1, |view| view.bytes().max(1));
         }
-        if let Some(error) = self.pace.too_large(options.checkpoints) {
+        // With a budget no state is too large for automatic checkpoints: it is not in memory twice.
+        if options.memory.is_none()
+            && let Some(error) = self.pace.too_large(options.checkpoints)
+        {
             return Err(error);
         }
         let reader = &self.reader;
         let behind = || Behind { epochs: upto - from, bytes: reader.bytes_from(from) };
-        if !self.pace.is_due(options.checkpoints, behind) || !self.index.base_checked()? {
+        let due = is_over && self.pace.may_relieve();
+        if !(due || self.pace.is_due(options.checkpoints, behind)) || !self.index.base_checked()? {
             return Ok(());
         }
         let Some(_room) = self.under_way.begin(self.pace.state) else {
@@ -219,7 +245,7 @@ impl WatchedRun {
             return Ok(());
         };
         self.pace.begin();
-        let made = match self.batch(system, upto, true) {
+        let made = match self.batch(system, upto, true, options.memory) {
             Ok(()) => remove_old(system, &self.description),
             // Another process makes one, which is enough.
             Err(error) if error.is_conflict() => Ok(()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::{
     CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
-    CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
+    CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX, RECOVERY_RETRY,
 };
 use diptych_base::lock_mutex::lock;
 
@@ -76,6 +76,13 @@ impl CheckpointPace {
                     || behind.bytes >= CHECKPOINT_BYTES_BEHIND.max(self.state / 4)
             }
         }
+    }
+
+    /// May one be begun because too much is in memory? Such checkpoints take half of the time at
+    /// most.
+    pub(super) fn may_relieve(&self) -> bool {
+        let pause = self.took.saturating_mul(2);
+        self.begun.elapsed() >= if self.failed { pause.max(RECOVERY_RETRY) } else { pause }
     }
 
     /// The shortest time from the beginning of the last one to the next.
@@ -185,6 +192,16 @@ mod tests {
         assert!(!young.is_due(Checkpoints::Never, none));
         assert!(young.is_due(Checkpoints::Every(second), none));
         assert!(!young.is_due(Checkpoints::Every(second * 100), none));
+    }
+
+    #[test]
+    fn memory_is_relieved_half_of_the_time_at_most() {
+        let second = Duration::from_secs(1);
+        assert!(CheckpointPace::new().may_relieve(), "the first");
+        assert!(!pace(second, second).may_relieve());
+        assert!(pace(second * 3, second).may_relieve());
+        let failed = CheckpointPace { failed: true, ..pace(second, Duration::ZERO) };
+        assert!(!failed.may_relieve());
     }
 
     #[test]

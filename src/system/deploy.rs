@@ -49,6 +49,8 @@ pub struct DeployOptions {
     pub catch_up: Duration,
     /// The options of the new version's index.
     pub index: IndexOptions,
+    /// The memory that views and accumulations may take, in bytes; see [`BatchOptions::memory`].
+    pub memory: Option<u64>,
     /// Records figures of each operator; see [`ServeOptions::profiled`].
     pub profiled: bool,
     /// Cancels the deployment when it becomes true before the cutover.
@@ -65,6 +67,7 @@ impl Default for DeployOptions {
             other_columns: false,
             catch_up: DEPLOY_CATCH_UP,
             index: IndexOptions::default(),
+            memory: None,
             profiled: false,
             stop: Arc::default(),
         }
@@ -178,6 +181,8 @@ pub(super) fn accept(
         cluster: Cluster::local(shards),
         writer,
         stop,
+        index: current.index_options(),
+        memory: current.memory(),
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };
@@ -257,6 +262,7 @@ impl Candidate {
             .cluster(options.cluster.clone())
             .boundary(start)
             .index(options.index.clone())
+            .memory(options.memory)
             .profiled(options.profiled);
         if let Some(late) = &late {
             serve = serve.writer_slot(late);
@@ -443,6 +449,7 @@ fn make_batch_view(
         cluster: options.cluster.clone(),
         upto: Some(boundary),
         incremental: true,
+        memory: options.memory,
         stop: Arc::clone(&options.stop),
         ..BatchOptions::default()
     };

@@ -154,10 +154,12 @@ impl System {
         Ok(Some(ErasedData { log, dataflows, removed, failed }))
     }
 
-    /// The directories with batch views: those to restore from, and those of the past.
+    /// The directories with batch views: those to restore from, those of the past, and those that
+    /// a killed run has left between its steps.
     fn homes(&self) -> Result<Vec<BatchViewDir>> {
         let mut found = homes(&*self.disk, &self.root)?;
         found.extend(homes(&*self.disk, &self.past())?);
+        found.extend(homes(&*self.disk, &self.steps())?);
         Ok(found)
     }
 

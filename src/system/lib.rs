@@ -9,6 +9,7 @@ mod active_version;
 mod backup;
 mod batch_before_start;
 mod batch_run;
+mod batch_steps;
 mod batch_view_metadata;
 mod batch_view_upkeep;
 mod check_batch_view_fits;
@@ -19,6 +20,7 @@ mod deploy;
 mod deploy_compatibility;
 mod diff_versions;
 mod erase;
+mod memory_budget;
 mod rebuild;
 mod rebuild_outcome;
 mod rebuild_queue;
@@ -93,7 +95,12 @@ impl System {
         self.remove_unfit(&description, &reader, boundary)?;
         let earlier = self.earlier(definition, &description, &reader, boundary, options)?;
         let span = BatchSpan { boundary, earlier };
-        self.run_batch(definition, description, reader, span, &self.root, options)
+        match options.memory {
+            Some(memory) if description.state_in_files && options.cluster.processes() == 1 => {
+                self.batch_in_steps(definition, &description, &reader, span, options, memory)
+            }
+            _ => self.run_batch(definition, description, reader, span, &self.root, options),
+        }
     }
 
     /// Warnings for batch views of epochs that the log does not have.

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use super::batch_view_upkeep::WatchedRun;
 use super::checkpoint_pace::{Checkpoints, CheckpointsUnderWay};
 use super::deploy::accept;
+use super::memory_budget::MemoryBudget;
 use super::rebuild_outcome::Rebuilt;
 use super::rebuild_queue::RebuildQueue;
 use super::retraction_recovery::{RetractionRecovery, recover};
@@ -46,12 +47,17 @@ pub struct RebuildOptions {
     pub look: Duration,
     /// Has a batch view serve though it differs from the served views.
     pub accept: bool,
+    /// The bytes that views and accumulations of all dataflows may have in memory together. With
+    /// more, a checkpoint is due of those with the largest part, whatever `checkpoints` says, and
+    /// what it has leaves memory. Of use where
+    /// [views stay in files](diptych_serving::IndexOptions::views_in_files). By default any.
+    pub memory: Option<u64>,
 }
 
 impl Default for RebuildOptions {
     fn default() -> Self {
         let checkpoints = Checkpoints::Never;
-        RebuildOptions { checkpoints, look: REBUILD_LOOK, accept: false }
+        RebuildOptions { checkpoints, look: REBUILD_LOOK, accept: false, memory: None }
     }
 }
 
@@ -94,6 +100,7 @@ impl System {
             reader: Arc::clone(&served.reader),
             left_out,
             stop: Arc::clone(&stop),
+            budget: MemoryBudget::new(options.memory),
             options,
             under_way: Arc::default(),
             tell: Mutex::new(tell),
@@ -131,6 +138,7 @@ struct Keeper<T> {
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
     options: RebuildOptions,
+    budget: MemoryBudget,
     under_way: Arc<CheckpointsUnderWay>,
     tell: Mutex<T>,
 }
@@ -204,7 +212,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
             if self.is_over(&flow) {
                 break;
             }
-            for outcome in flow.look(&self.system, &self.options, &self.queue) {
+            for outcome in flow.look(&self.system, &self.options, &self.budget, &self.queue) {
                 self.report(flow.rebuilt(self.settle(&flow, outcome, self.options.accept)));
             }
             let name = &flow.description.name;
@@ -216,11 +224,14 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
                 self.queue.put_back(ask);
                 break;
             }
-            let outcome = flow.rebuild(&self.system, ask.accept, &self.queue);
+            let options = &self.options;
+            let outcome = flow.rebuild(&self.system, options, ask.accept, &self.queue);
             let outcome = self.settle(&flow, outcome, ask.accept || self.options.accept);
             self.report(flow.rebuilt(outcome.clone()));
             ask.answer(outcome);
         }
+        // A version that takes over tells its own at each look.
+        self.budget.forget(&flow.description.name);
     }
 
     /// Whether serving ends, or another version of the dataflow serves.

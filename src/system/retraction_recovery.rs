@@ -163,6 +163,7 @@ pub(super) fn recover(
             let options = BatchOptions {
                 cluster: Cluster::local(before.shards),
                 upto: Some(end),
+                memory: current.memory(),
                 stop: Arc::clone(stop),
                 ..BatchOptions::default()
             };
@@ -178,6 +179,8 @@ pub(super) fn recover(
         cluster: Cluster::local(before.shards),
         writer,
         stop: Arc::clone(stop),
+        index: current.index_options(),
+        memory: current.memory(),
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };

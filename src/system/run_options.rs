@@ -20,6 +20,10 @@ pub struct BatchOptions {
     /// Continue the newest batch view below the end, and read only the events since; without one,
     /// or by default, all events are read.
     pub incremental: bool,
+    /// The memory that views and accumulations may take, in bytes, about: the run is made in steps
+    /// then, each of which continues the files of the one before. Without effect where the state
+    /// cannot stay in files, and with several processes. By default any.
+    pub memory: Option<u64>,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
     /// Cancels the run when it becomes true: an error, and no new batch view.
@@ -60,6 +64,7 @@ pub struct ServeOptions<'w> {
     pub(super) source: EpochSource<'w>,
     pub(super) index: IndexOptions,
     pub(super) profiled: bool,
+    pub(super) memory: Option<u64>,
     pub(super) relieves: Option<&'w FirstAnswers>,
 }
 
@@ -106,6 +111,17 @@ impl<'w> ServeOptions<'w> {
     #[must_use]
     pub fn profiled(mut self, profiled: bool) -> Self {
         self.profiled = profiled;
+        self
+    }
+
+    /// Bounds the memory that views and accumulations take while history is read, to about so many
+    /// bytes: history that is long beside them goes to a batch view first, in steps
+    /// ([`BatchOptions::memory`]). What is served then is bounded by
+    /// [`RebuildOptions::memory`](super::RebuildOptions::memory), where
+    /// [views stay in files](IndexOptions::views_in_files).
+    #[must_use]
+    pub fn memory(mut self, bytes: Option<u64>) -> Self {
+        self.memory = bytes;
         self
     }
 

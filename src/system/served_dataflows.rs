@@ -11,7 +11,7 @@ use super::writer_slot::WriterSlot;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
-use diptych_dataflow::Description;
+use diptych_dataflow::{Description, StateSize};
 use diptych_engine::{Cluster, Progress};
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, Serving};
@@ -98,6 +98,11 @@ impl Served {
     /// served.
     pub fn late_events(&self, dataflow: &str) -> u64 {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
+    /// The size of a dataflow's accumulations in this process; nothing when it is not served.
+    pub fn state_size(&self, dataflow: &str) -> StateSize {
+        self.current.find(dataflow).map(|running| running.status.state_size()).unwrap_or_default()
     }
 
     /// The reason why a dataflow is held at an epoch until it has been recomputed; none while it is

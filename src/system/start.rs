@@ -85,6 +85,7 @@ impl System {
         if let Some(first) = options.relieves {
             (served.current, served.queue) = first.all_begun();
         }
+        served.current.bound_memory(options.memory);
         for Started { entries, running, live, first_cutover } in started {
             served.entries.extend(entries);
             served.live.join(live);

@@ -1,5 +1,6 @@
 //! The registry of the serving versions: a deployment changes it, all lookups by name read it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Served;
@@ -8,7 +9,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::lock_mutex::lock;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Profile;
-use diptych_serving::{Index, Serving};
+use diptych_serving::{Index, IndexOptions, Serving};
 use diptych_speed::LaneStatus;
 
 /// The served dataflows, in the order in which they were added.
@@ -18,6 +19,8 @@ pub(super) struct Current {
     /// The versions deployed since the start, which are stopped with the rest.
     successors: Mutex<Vec<Successor>>,
     turns: Turns,
+    /// The bytes that views and accumulations may have in memory; 0 for any.
+    memory: AtomicU64,
 }
 
 /// A served dataflow in the version that serves now.
@@ -53,6 +56,24 @@ impl Current {
     /// A registry of the dataflows served from the start.
     pub(super) fn new(running: Vec<Running>) -> Arc<Current> {
         Arc::new(Current { running: Mutex::new(running), ..Current::default() })
+    }
+
+    /// Bounds the memory of views and accumulations, also of versions that are deployed.
+    pub(super) fn bound_memory(&self, bytes: Option<u64>) {
+        self.memory.store(bytes.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The bound on the memory of views and accumulations, if there is one.
+    pub(super) fn memory(&self) -> Option<u64> {
+        Some(self.memory.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+    }
+
+    /// The options of the index of a version that is deployed: its views are where those of the
+    /// others are.
+    pub(super) fn index_options(&self) -> IndexOptions {
+        let in_files = |one: &Running| one.index().keeps_views_in_files();
+        let views_in_files = lock(&self.running).iter().any(in_files);
+        IndexOptions { views_in_files, ..IndexOptions::default() }
     }
 
     /// All served dataflows.

@@ -27,6 +27,17 @@ pub const CHECKPOINT_SHORT: Duration = Duration::from_secs(1);
 /// Largest batch view that is checkpointed by itself: meanwhile the state is in memory twice.
 pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
 
+/// How often workers tell the size of their accumulations.
+pub const STATE_SIZE_TOLD: Duration = Duration::from_millis(100);
+
+/// The least memory that views and accumulations of a process can be bounded to.
+pub const STATE_MEMORY_BYTES_MIN: u64 = 64 << 10;
+
+/// The share of such a bound that the events of one step of a batch run may have in the log: an
+/// entry of an accumulation and its row have several times the bytes of the event they come from,
+/// and are in memory until the step is written.
+pub const BATCH_STEP_SHARE: u64 = 8;
+
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
-use super::sample::{ShownConcern, ShownFlow, TopSample};
+use super::sample::{ShownConcern, ShownFlow, ShownState, TopSample};
 use crate::row_printer::grouped;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::escaped_text::escaped;
@@ -131,7 +131,7 @@ impl Picture {
         let sections = if self.now.flows.is_empty() {
             vec![self.streams(), self.files()]
         } else {
-            vec![self.flows(), self.operators(), self.views()]
+            vec![self.flows(), self.operators(), self.state()]
         };
         sections.into_iter().filter(|section| !section.rows.is_empty()).collect()
     }
@@ -172,16 +172,23 @@ impl Picture {
         }
     }
 
-    fn views(&self) -> Section {
-        let views = self.now.flows.iter().flat_map(|flow| {
-            flow.views.iter().map(|(view, rows, size)| {
-                let cells = vec![flow.name.clone(), view.clone(), grouped(*rows), bytes(*size)];
-                (cells, Style::new())
+    fn state(&self) -> Section {
+        let state = self.now.flows.iter().flat_map(|flow| {
+            flow.state.iter().map(|ShownState { name, rows, stored, bytes: size }| {
+                let sizes = [grouped(*rows), grouped(*stored), bytes(*size)];
+                let cells = [flow.name.clone(), name.clone()].into_iter().chain(sizes);
+                (cells.collect(), Style::new())
             })
         });
         Section {
-            headings: vec![("DATAFLOW", 20), ("VIEW", 0), ("ROWS", -15), ("MEMORY", -10)],
-            rows: views.collect(),
+            headings: vec![
+                ("DATAFLOW", 20),
+                ("VIEW", 0),
+                ("ROWS", -15),
+                ("IN FILES", -15),
+                ("MEMORY", -10),
+            ],
+            rows: state.collect(),
         }
     }
 

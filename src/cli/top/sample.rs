@@ -64,9 +64,20 @@ pub(super) struct ShownFlow {
     pub(super) rebuilding: Option<String>,
     /// Events in the streams that it reads.
     pub(super) events: u64,
-    /// Name, rows and bytes.
-    pub(super) views: Vec<(String, u64, u64)>,
+    /// Its views, and behind them its accumulations.
+    pub(super) state: Vec<ShownState>,
     pub(super) operators: Vec<Operator>,
+}
+
+/// A view, or the accumulations of a dataflow.
+pub(super) struct ShownState {
+    pub(super) name: String,
+    /// All rows of a view; entries in memory of accumulations.
+    pub(super) rows: u64,
+    /// Those in the files of a batch view.
+    pub(super) stored: u64,
+    /// Bytes in memory.
+    pub(super) bytes: u64,
 }
 
 /// An operator of a dataflow.
@@ -203,8 +214,16 @@ impl ShownFlow {
         let views = list(&status["views"]).map(|view| {
             let number = |name: &str| view[name].as_u64().unwrap_or(0);
             let name = view["view"].as_str().unwrap_or_default().to_owned();
-            (name, number("rows"), number("bytes") + number("recent_bytes"))
+            let bytes = number("bytes") + number("recent_bytes");
+            ShownState { name, rows: number("rows"), stored: number("stored_rows"), bytes }
         });
+        let number = |name: &str| status["state"][name].as_u64().unwrap_or(0);
+        let accumulations = ShownState {
+            name: "(accumulations)".to_owned(),
+            rows: number("resident"),
+            stored: number("stored"),
+            bytes: number("resident_bytes"),
+        };
         ShownFlow {
             name: text("dataflow"),
             version: text("version"),
@@ -217,7 +236,7 @@ impl ShownFlow {
             failure: status["failure"].as_str().map(str::to_owned),
             rebuilding: status["rebuilding"].as_str().map(str::to_owned),
             events: streams.iter().filter(|(name, _)| read(name)).map(|(_, rows)| rows).sum(),
-            views: views.collect(),
+            state: views.chain([accumulations]).collect(),
             operators: Vec::new(),
         }
     }

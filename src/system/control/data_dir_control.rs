@@ -13,7 +13,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Space, beside};
 use diptych_base::limits::REPLAYED_CHANGES_BYTES_MAX;
 use diptych_base::time::Epoch;
-use diptych_dataflow::{Definition, Graph};
+use diptych_dataflow::{Definition, Graph, StateSize};
 use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, Serving};
@@ -210,6 +210,10 @@ impl Control for Recompute {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
     }
 
+    fn state_size(&self, dataflow: &str) -> StateSize {
+        self.current.find(dataflow).map(|running| running.status.state_size()).unwrap_or_default()
+    }
+
     fn rebuilding(&self, dataflow: &str) -> Option<String> {
         self.current.find(dataflow)?.status.held().map(|held| held.to_string())
     }
@@ -236,6 +240,8 @@ impl Control for Recompute {
             samples: wanted.samples,
             diff_only: wanted.diff_only,
             other_columns: wanted.other_columns,
+            index: self.current.index_options(),
+            memory: self.current.memory(),
             profiled: self.profiled,
             ..DeployOptions::default()
         };

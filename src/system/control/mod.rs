@@ -25,7 +25,7 @@ use diptych_base::io::Space;
 #[cfg(doc)]
 use diptych_base::limits::REPLAYED_CHANGES_BYTES_MAX;
 use diptych_base::time::Epoch;
-use diptych_dataflow::Graph;
+use diptych_dataflow::{Graph, StateSize};
 use diptych_serving::Index;
 
 /// The outcome of a requested rebuild.
@@ -100,6 +100,11 @@ pub trait Control: Send + Sync {
     /// retention when they came, among the rows that this process's workers read.
     fn late_events(&self, _dataflow: &str) -> u64 {
         0
+    }
+
+    /// The size of the accumulations of `dataflow` in this process; nothing where it is not known.
+    fn state_size(&self, _dataflow: &str) -> StateSize {
+        StateSize::default()
     }
 
     /// The reason why a dataflow is held at an epoch until it has been recomputed; none while it is
