@@ -198,11 +198,16 @@ impl WatchedRun {
 
     /// Tells what the dataflow has in memory; gives whether some has to leave.
     fn tell_memory(&self, budget: &MemoryBudget) -> bool {
-        let movable = self.index.keeps_views_in_files() && self.description.state_in_files;
-        let views = self.index.status().views;
-        let views: usize = views.iter().map(|view| view.memory_bytes).sum();
-        let bytes = self.status.state_size().resident_bytes.saturating_add(views as u64);
-        budget.tell(&self.description.name, bytes, movable)
+        budget.tell(&self.description.name, self.stays_in_files(), || {
+            let views = self.index.status().views;
+            let views: usize = views.iter().map(|view| view.memory_bytes).sum();
+            self.status.state_size().resident_bytes.saturating_add(views as u64)
+        })
+    }
+
+    /// Is its state in files, so that memory has only what came since?
+    fn stays_in_files(&self) -> bool {
+        self.index.keeps_views_in_files() && self.description.state_in_files
     }
 
     /// Makes a checkpoint when one is due, also because memory `is_over` its budget, and records
@@ -228,10 +233,8 @@ impl WatchedRun {
             // An error here is reported when the next batch view is made.
             self.pace.state = view.map_or(1, |view| view.bytes().max(1));
         }
-        // With a budget no state is too large for automatic checkpoints: it is not in memory twice.
-        if options.memory.is_none()
-            && let Some(error) = self.pace.too_large(options.checkpoints)
-        {
+        self.pace.bounded = options.memory.is_some() && self.stays_in_files();
+        if let Some(error) = self.pace.too_large(options.checkpoints) {
             return Err(error);
         }
         let reader = &self.reader;

@@ -25,7 +25,8 @@ pub enum Checkpoints {
     Every(Duration),
     /// A checkpoint when much of the log follows the newest batch view: more than
     /// [`CHECKPOINT_EPOCHS_BEHIND`] epochs, or [`CHECKPOINT_BYTES_BEHIND`], or when it is older
-    /// than [`CHECKPOINT_AGE`]. None of a state of more than [`CHECKPOINT_STATE_BYTES_MAX`].
+    /// than [`CHECKPOINT_AGE`]. None of a state of more than [`CHECKPOINT_STATE_BYTES_MAX`], unless
+    /// its memory is bounded.
     Automatic,
 }
 
@@ -47,15 +48,22 @@ pub(super) struct CheckpointPace {
     failed: bool,
     /// Bytes of the newest batch view; 0 while unknown.
     pub(super) state: u64,
+    /// Is its memory bounded? Then the state is not in memory twice meanwhile, and may be large.
+    pub(super) bounded: bool,
     /// Was the message that the state is too large given?
     told: bool,
 }
 
 impl CheckpointPace {
     pub(super) fn new() -> CheckpointPace {
-        let begun = Instant::now();
-        let took = Duration::ZERO;
-        CheckpointPace { begun, took, failed: false, state: 0, told: false }
+        CheckpointPace {
+            begun: Instant::now(),
+            took: Duration::ZERO,
+            failed: false,
+            state: 0,
+            bounded: false,
+            told: false,
+        }
     }
 
     /// Is a checkpoint due under the policy `when`, with `behind` after the newest batch view?
@@ -65,7 +73,7 @@ impl CheckpointPace {
             Checkpoints::Never => false,
             Checkpoints::Every(every) => age >= every,
             Checkpoints::Automatic if self.failed => age >= CHECKPOINT_AGE,
-            Checkpoints::Automatic if self.state > CHECKPOINT_STATE_BYTES_MAX => false,
+            Checkpoints::Automatic if self.is_too_large() => false,
             Checkpoints::Automatic => {
                 if age < self.pause() {
                     return false;
@@ -92,9 +100,13 @@ impl CheckpointPace {
         self.took.saturating_mul(share)
     }
 
+    fn is_too_large(&self) -> bool {
+        self.state > CHECKPOINT_STATE_BYTES_MAX && !self.bounded
+    }
+
     /// The message, given once, that no checkpoints are made because the state is too large.
     pub(super) fn too_large(&mut self, when: Checkpoints) -> Option<Error> {
-        let is = when == Checkpoints::Automatic && self.state > CHECKPOINT_STATE_BYTES_MAX;
+        let is = when == Checkpoints::Automatic && self.is_too_large();
         if !is || std::mem::replace(&mut self.told, true) {
             return None;
         }
@@ -229,6 +241,16 @@ mod tests {
         assert!(pace.too_large(Checkpoints::Every(CHECKPOINT_AGE)).is_none());
         let error = pace.too_large(Checkpoints::Automatic).expect("said");
         assert!(error.to_string().contains("--checkpoint-every"), "{error}");
+        assert!(pace.too_large(Checkpoints::Automatic).is_none());
+    }
+
+    #[test]
+    fn a_large_state_with_bounded_memory_has_its_checkpoints() {
+        let mut pace = pace(Duration::from_secs(1), Duration::ZERO);
+        pace.state = CHECKPOINT_STATE_BYTES_MAX + 1;
+        pace.bounded = true;
+        let much = Behind { bytes: pace.state, ..MUCH };
+        assert!(pace.is_due(Checkpoints::Automatic, || much));
         assert!(pace.too_large(Checkpoints::Automatic).is_none());
     }
 }

@@ -30,9 +30,10 @@ impl MemoryBudget {
         MemoryBudget { bytes, taken: Mutex::default() }
     }
 
-    /// Records what `dataflow` has in memory; gives whether it has to leave some.
-    pub(super) fn tell(&self, dataflow: &str, bytes: u64, movable: bool) -> bool {
+    /// Records what `dataflow` has in memory, if that is bounded; gives whether some has to leave.
+    pub(super) fn tell(&self, dataflow: &str, movable: bool, bytes: impl FnOnce() -> u64) -> bool {
         let Some(budget) = self.bytes else { return false };
+        let bytes = bytes();
         let mut taken = lock(&self.taken);
         taken.insert(dataflow.to_owned(), Taken { bytes, movable });
         let all = taken.values().fold(0_u64, |sum, one| sum.saturating_add(one.bytes));
@@ -53,19 +54,20 @@ mod tests {
     #[test]
     fn those_with_more_than_their_share_leave_memory() {
         let budget = MemoryBudget::new(Some(100));
-        assert!(!budget.tell("a", 100, true), "all of it");
-        assert!(budget.tell("a", 101, true));
-        assert!(!budget.tell("b", 40, true), "less than its half");
-        assert!(budget.tell("a", 61, true));
-        assert!(!budget.tell("a", 60, true), "together just the budget");
-        assert!(!budget.tell("c", 90, false), "it cannot");
-        assert!(budget.tell("a", 60, true), "because of another");
+        let tell = |name, bytes, movable| budget.tell(name, movable, || bytes);
+        assert!(!tell("a", 100, true), "all of it");
+        assert!(tell("a", 101, true));
+        assert!(!tell("b", 40, true), "less than its half");
+        assert!(tell("a", 61, true));
+        assert!(!tell("a", 60, true), "together just the budget");
+        assert!(!tell("c", 90, false), "it cannot");
+        assert!(tell("a", 60, true), "because of another");
         budget.forget("c");
-        assert!(!budget.tell("a", 60, true));
+        assert!(!tell("a", 60, true));
     }
 
     #[test]
     fn without_a_budget_nothing_has_to_leave() {
-        assert!(!MemoryBudget::new(None).tell("a", u64::MAX, true));
+        assert!(!MemoryBudget::new(None).tell("a", true, || panic!("nobody looks")));
     }
 }
