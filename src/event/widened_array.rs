@@ -2,19 +2,20 @@
 //!
 //! `arrow_cast` does this and much more. It takes an eighth of a first build together with
 //! `arrow_ord`, on which it stands, so only SQL brings it, whose engine needs both. The test
-//! compares this module with it.
+//! compares the texts of both arrays.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, RunEndIndexType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    BinaryType, ByteArrayType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, RunEndIndexType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Utf8Type,
 };
 use arrow_array::{
-    Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, BinaryArray, FixedSizeBinaryArray,
-    ListArray, PrimitiveArray, RunArray, StringArray, UInt64Array,
+    Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, GenericByteArray, ListArray,
+    PrimitiveArray, RunArray, UInt64Array,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -64,8 +65,19 @@ pub(super) fn widened(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         _ => {}
     }
     Ok(match to {
-        DataType::Utf8 => texts(array, to)?,
-        DataType::Binary => bytes(array, to)?,
+        DataType::Utf8 => match from {
+            DataType::LargeUtf8 => packed::<Utf8Type>(array.as_string::<i64>().iter())?,
+            DataType::Utf8View => packed::<Utf8Type>(array.as_string_view().iter())?,
+            _ => return Err(none(from, to)),
+        },
+        DataType::Binary => match from {
+            DataType::LargeBinary => packed::<BinaryType>(array.as_binary::<i64>().iter())?,
+            DataType::BinaryView => packed::<BinaryType>(array.as_binary_view().iter())?,
+            DataType::FixedSizeBinary(_) => {
+                packed::<BinaryType>(array.as_fixed_size_binary().iter())?
+            }
+            _ => return Err(none(from, to)),
+        },
         DataType::List(item) => {
             let (offsets, items) = lists(array, to)?;
             let items = widened(&items, item.data_type())?;
@@ -99,50 +111,16 @@ fn run_values<K: RunEndIndexType>(array: &ArrayRef) -> Result<ArrayRef> {
     take(runs.values(), &UInt64Array::from_iter_values(places), None)
 }
 
-/// Refuses more bytes than 32-bit offsets reach.
-fn within_offsets<'a, B: AsRef<[u8]> + 'a>(values: impl Iterator<Item = Option<B>>) -> Result<()> {
-    let all: usize = values.flatten().map(|value| value.as_ref().len()).sum();
+/// The values with 32-bit offsets, which reach 2 GiB.
+fn packed<'a, T: ByteArrayType<Offset = i32>>(
+    values: impl Iterator<Item = Option<&'a T::Native>> + Clone,
+) -> Result<ArrayRef> {
+    let length = |value: &T::Native| AsRef::<[u8]>::as_ref(value).len();
+    let all: usize = values.clone().flatten().map(length).sum();
     if i32::try_from(all).is_err() {
         return Err(ArrowError::CastError(format!("{all} bytes are more than 2 GiB")));
     }
-    Ok(())
-}
-
-fn texts(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    Ok(match array.data_type() {
-        DataType::LargeUtf8 => {
-            let long = array.as_string::<i64>();
-            within_offsets(long.iter())?;
-            Arc::new(StringArray::from_iter(long))
-        }
-        DataType::Utf8View => {
-            let views = array.as_string_view();
-            within_offsets(views.iter())?;
-            Arc::new(StringArray::from_iter(views))
-        }
-        other => return Err(none(other, to)),
-    })
-}
-
-fn bytes(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    Ok(match array.data_type() {
-        DataType::LargeBinary => {
-            let long = array.as_binary::<i64>();
-            within_offsets(long.iter())?;
-            Arc::new(BinaryArray::from_iter(long))
-        }
-        DataType::BinaryView => {
-            let views = array.as_binary_view();
-            within_offsets(views.iter())?;
-            Arc::new(BinaryArray::from_iter(views))
-        }
-        DataType::FixedSizeBinary(_) => {
-            let fixed: &FixedSizeBinaryArray = array.as_fixed_size_binary();
-            within_offsets(fixed.iter())?;
-            Arc::new(BinaryArray::from_iter(fixed))
-        }
-        other => return Err(none(other, to)),
-    })
+    Ok(Arc::new(values.collect::<GenericByteArray<T>>()))
 }
 
 /// The offsets and items of lists of another form.

@@ -2,10 +2,10 @@
 
 use arrow_array::builder::StringRunBuilder;
 use arrow_array::{
-    BinaryViewArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeListArray,
-    Float32Array, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, LargeListArray,
-    LargeStringArray, StringViewArray, TimestampMillisecondArray, TimestampSecondArray, UInt8Array,
-    UInt16Array, UInt32Array,
+    BinaryViewArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
+    FixedSizeListArray, Float32Array, Int8Array, Int16Array, Int32Array, Int64Array,
+    LargeBinaryArray, LargeListArray, LargeStringArray, StringViewArray, TimestampMillisecondArray,
+    TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
 };
 use arrow_schema::Field;
 

@@ -23,9 +23,11 @@ use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, FileCheck};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
+use diptych_log::Reader;
 
 impl System {
-    /// Leaves a newer batch view, if this is cheaper than the replay it saves a start at `end`.
+    /// Leaves a newer batch view, if this is cheaper than the replay it saves a start at the log's
+    /// end.
     ///
     /// If the run fails, the start still finds what it needs: an event on which the function panics
     /// ends the whole batch run, and is then met by the replay, which answers up to the epoch
@@ -39,7 +41,7 @@ impl System {
         &self,
         definition: &Definition,
         options: &ServeOptions<'_>,
-        end: Epoch,
+        reader: &Reader,
         turn: &Mutex<()>,
     ) -> Result<()> {
         let live = !matches!(options.source, EpochSource::Until(_));
@@ -47,9 +49,13 @@ impl System {
         if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
             return Ok(());
         }
+        let end = reader.upper()?;
         let description = definition.describe()?;
         if let Some(memory) = options.memory.filter(|_| description.state_in_files) {
-            return self.catch_up_within(definition, &description, options, end, memory, turn);
+            return match self.first_batch(definition, reader, end, memory)? {
+                Some(upto) => self.batch_first(definition, &description, options, upto, turn),
+                None => Ok(()),
+            };
         }
         // File names are enough to see that few epochs are behind; opening a batch view checks all
         // of it.
@@ -67,26 +73,22 @@ impl System {
         self.batch_first(definition, &description, options, end - REPLAYED_EPOCHS, turn)
     }
 
-    /// Leaves a newer batch view where the events behind the newest would take much of `memory`.
-    fn catch_up_within(
+    /// The boundary of a batch view that is to be made first, because the events behind the newest
+    /// one would take much of `memory`.
+    fn first_batch(
         &self,
         definition: &Definition,
-        description: &Description,
-        options: &ServeOptions<'_>,
+        reader: &Reader,
         end: Epoch,
         memory: u64,
-        turn: &Mutex<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<Epoch>> {
         let (view, _) = self.fitting_with(definition, end, end, FileCheck::AsRead)?;
         let from = view.map_or(0, |view| view.boundary());
-        let reader = self.reader()?;
-        reader.upper()?;
-        if end <= from || reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE {
-            return Ok(());
+        if reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE {
+            return Ok(None);
         }
         let many = end - from > REPLAYED_EPOCHS_MAX;
-        let upto = if many { end - REPLAYED_EPOCHS } else { end };
-        self.batch_first(definition, description, options, upto, turn)
+        Ok(Some(if many { end - REPLAYED_EPOCHS } else { end }))
     }
 
     /// Leaves a batch view at `upto`.

@@ -13,6 +13,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch_run::BatchSpan;
 use super::batch_view_metadata::identity;
@@ -51,7 +52,7 @@ impl System {
         // What a killed run has left.
         self.forget_steps(description)?;
         let begun = earlier.as_ref().map_or(0, BatchView::boundary);
-        let mut elapsed = std::time::Duration::ZERO;
+        let mut elapsed = Duration::ZERO;
         loop {
             let from = earlier.as_ref().map_or(0, BatchView::boundary);
             let upto = step_end(reader, from, boundary, memory / BATCH_STEP_SHARE);

@@ -109,7 +109,7 @@ impl System {
         turn: &Mutex<()>,
     ) -> Result<Started> {
         for definition in definitions {
-            self.catch_up(definition, options, reader.upper()?, turn)?;
+            self.catch_up(definition, options, reader, turn)?;
         }
         let end = match options.source {
             EpochSource::Directory | EpochSource::Join(_) => reader.upper()?,

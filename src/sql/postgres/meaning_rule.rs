@@ -82,9 +82,7 @@ fn meaning(expr: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             None => Ok(Transformed::no(Expr::Cast(cast))),
         },
         Expr::InList(InList { expr, list, negated }) => {
-            let list_len = list.len();
-            let values = std::iter::once(*expr).chain(list).collect();
-            let values = if list_len > 1 { as_reals(values, schema)? } else { values };
+            let values = as_reals(std::iter::once(*expr).chain(list).collect(), schema)?;
             let mut values = compared(values, schema, "IN")?;
             let expr = Box::new(values.remove(0));
             Ok(Transformed::yes(Expr::InList(InList { expr, list: values, negated })))
