@@ -7,7 +7,6 @@ use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 
 use super::append_request::{Ack, Append, Reply};
-use super::check_open_files::OpenFiles;
 use super::checksummed_file::{FORMAT, FORMAT_FINGERPRINTS};
 use super::durable_mark::Mark;
 use super::event_position::{Position, Retracted};
@@ -19,6 +18,7 @@ use super::request_fingerprint::Fingerprint;
 use super::retraction::{Corrections, RetractedEvents};
 use super::row_chunk::{Chunk, Epochs, SealedEpoch};
 use super::schemas::Schemas;
+use super::writer_files::OpenFiles;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Random};
 use diptych_base::limits;

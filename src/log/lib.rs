@@ -4,7 +4,6 @@ mod append_request;
 mod arrow_ipc_message;
 mod backlog;
 mod backup;
-mod check_open_files;
 mod checksummed_file;
 mod commit;
 mod durable_mark;
@@ -41,6 +40,7 @@ mod segment_rows_reader;
 mod silent_producers;
 mod writer;
 mod writer_branches;
+mod writer_files;
 mod writer_threads;
 
 pub use append_request::{Ack, Append, Pending, Producer};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arrow_schema::SchemaRef;
 
 use super::epoch_at_time::LeastClocks;
-use super::erase::{Erasure, history_mismatch};
+use super::erase::{Erasure, rewritten_history};
 use super::event_position::Retracted;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
@@ -74,7 +74,7 @@ impl Reader {
     }
 
     pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
-        history_mismatch::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
+        rewritten_history::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
     /// Locks the view, refreshed if it must be to answer for `[lower, upper)`.
@@ -148,7 +148,7 @@ impl Reader {
     /// A conflict that names the erasure since; damage; the disk's error.
     pub fn check_history(&self) -> Result<()> {
         let identity = self.view().manifest.identity;
-        history_mismatch::same_history(&self.dir, identity)
+        rewritten_history::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::durable_mark::{FoundMark, Mark, read_mark};
-use super::erase::history_mismatch;
+use super::erase::rewritten_history;
 use super::event_position::Retracted;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
@@ -235,7 +235,7 @@ impl ReaderIndex {
     /// Refuses a manifest whose history differs from the one read before.
     fn check_same(&self, fresh: &Manifest) -> Result<()> {
         if fresh.identity != self.manifest.identity {
-            return Err(history_mismatch::other_history(fresh, self.manifest.identity));
+            return Err(rewritten_history::other_history(fresh, self.manifest.identity));
         }
         writer_branches::check(&self.manifest, fresh, self.upper)
     }

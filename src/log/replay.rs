@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::erase::history_mismatch;
+use super::erase::rewritten_history;
 use super::frame_file::FrameFile;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
@@ -139,7 +139,7 @@ impl Segment {
         schemas: &Schemas,
         from: Epoch,
     ) -> Result<Self> {
-        let table = history_mismatch::explained(dir, identity, EpochTable::load(dir, entry))?;
+        let table = rewritten_history::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
             let file = RowsReader::new(dir, identity, entry, rows, schemas)?;

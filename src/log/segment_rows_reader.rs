@@ -7,7 +7,7 @@ use arrow_array::{Array, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 
 use super::arrow_ipc_message::decode_message;
-use super::erase::history_mismatch;
+use super::erase::rewritten_history;
 use super::layout::{Dir, damaged};
 use super::listed_file::unlisted;
 use super::manifest::{RowsEntry, SegmentEntry};
@@ -54,7 +54,7 @@ impl RowsReader {
             return Ok(map);
         }
         let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e));
-        let map = history_mismatch::explained(&self.dir, self.identity, map)?;
+        let map = rewritten_history::explained(&self.dir, self.identity, map)?;
         if map.len() as u64 != self.len {
             let message = format!("the file has {} bytes, MANIFEST says {}", map.len(), self.len);
             return Err(damaged(&self.path, self.len.min(map.len() as u64), message));

@@ -10,7 +10,6 @@ use crossbeam::channel::{Sender, bounded};
 
 use super::append_request::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
-use super::check_open_files::OpenFiles;
 use super::commit::{LogHead, Request};
 use super::find_events_to_retract::FoundEvents;
 use super::follower::{Follower, Line};
@@ -21,6 +20,7 @@ use super::request_fingerprint::{Fingerprint, fingerprint};
 use super::retraction::RetractedEvents;
 use super::sealer::Sealer;
 use super::writer_branches;
+use super::writer_files::OpenFiles;
 use super::writer_threads;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, Random, RealRandom};

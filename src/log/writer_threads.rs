@@ -7,13 +7,13 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::append_request::{Ack, Append, Reply, stopped};
-use super::check_open_files::OpenFiles;
 use super::checksummed_file::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
 use super::commit::{GroupOutcome, LogHead, Request, poisoned};
 use super::frame_file::FrameFile;
 use super::row_chunk::SealedEpoch;
 use super::sealer::Sealer;
 use super::writer::WriterShared;
+use super::writer_files::OpenFiles;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits;
 use diptych_base::lock_mutex::lock;

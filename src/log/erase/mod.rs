@@ -16,15 +16,15 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | places | the events to erase, by position; where the others move |
-//! | rewrite | rewrites a segment without them |
-//! | record | the record in the manifest |
-//! | noticed | how readers of the old history learn of it |
+//! | `find_events_to_erase` | the events to erase, by position; where the others move |
+//! | `rewrite` | rewrites a segment without them |
+//! | `record` | the record in the manifest |
+//! | `rewritten_history` | tells readers of an old history that the log was rewritten |
 
 mod find_events_to_erase;
-pub(super) mod history_mismatch;
 pub(super) mod record;
 mod rewrite;
+pub(super) mod rewritten_history;
 
 pub use find_events_to_erase::{Chooser, EventPlaces};
 pub use record::Erasure;

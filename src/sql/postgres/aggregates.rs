@@ -8,7 +8,7 @@ use super::failure::{Outcome, refused};
 use super::operators::known_type;
 use super::own_scale::OWN_SCALES;
 use super::type_name::{Group, group};
-use super::{cast, comparison, overloads};
+use super::{cast, comparison, refused_overloads};
 
 /// The arguments of an aggregate, if they have a meaning here.
 ///
@@ -23,7 +23,7 @@ pub(super) fn arguments(
     let Some(data_type) = args.first().and_then(|arg| known_type(arg, schema)) else {
         return Ok(args);
     };
-    overloads::of_aggregate(name, &data_type)?;
+    refused_overloads::of_aggregate(name, &data_type)?;
     let of = group(&data_type);
     let is_ordered_set = matches!(name, "mode" | "percentile_disc");
     if is_ordered_set && matches!(of, Group::List | Group::Other) {

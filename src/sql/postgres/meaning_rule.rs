@@ -20,8 +20,8 @@ use super::functions::lists;
 use super::operators::{self, Meaning, known_type};
 use super::type_name::{Group, group};
 use super::{
-    aggregates, cast, comparison, groups, guards, named_type, null_logic, overloads, result_types,
-    subqueries, unions,
+    aggregates, cast, comparison, groups, guards, named_type, null_logic, refused_overloads,
+    result_types, subqueries, unions,
 };
 
 /// The rule.
@@ -161,7 +161,7 @@ fn called(call: Expr, schema: &DFSchema) -> Outcome<Transformed<Expr>> {
             let types: Option<Vec<DataType>> =
                 args.iter().map(|arg| known_type(arg, schema)).collect();
             if let Some(types) = &types {
-                overloads::of_function(func.name(), &args, types)?;
+                refused_overloads::of_function(func.name(), &args, types)?;
             }
             let own = PgFunction::of(&func).filter(|own| own.settled_type().is_none());
             if let Some((own, types)) = own.zip(types) {
