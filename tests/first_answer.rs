@@ -356,6 +356,9 @@ impl Disk for Broken {
     fn rename(&self, from: &Path, to: &Path) -> diptych::Result<()> {
         self.0.rename(from, to)
     }
+    fn link(&self, from: &Path, to: &Path) -> diptych::Result<bool> {
+        self.0.link(from, to)
+    }
     fn remove(&self, path: &Path) -> diptych::Result<()> {
         self.0.remove(path)
     }

@@ -160,6 +160,12 @@ impl StoredView for SortedRows {
     fn rows(&self) -> u64 {
         self.0.len() as u64
     }
+
+    fn digest(&self) -> Digest {
+        let mut digest = Digest::default();
+        self.0.iter().for_each(|((key, value), times)| digest.add(key, value, *times));
+        digest
+    }
 }
 
 struct Run {

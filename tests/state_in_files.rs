@@ -5,11 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use diptych::System;
+use diptych::batch_view::{BatchView, Identity};
 use diptych::dataflow::Definition;
+use diptych::io::{Disk, SimDisk};
 use diptych::log::Writer;
 use diptych::prelude::*;
 use diptych::serving::{Index, IndexOptions, Read};
@@ -142,6 +144,52 @@ fn a_dataflow_without_other_state_can_stay_in_files() {
         .collect();
     assert!(kept.iter().any(|name| name == "word_count"), "{kept:?}");
     assert!(kept.iter().all(|name| name != "bank" && name != "orders"), "{kept:?}");
+}
+
+/// A checkpoint of state in files has the files of the one before, and what has changed since: the
+/// contents of one that is written whole.
+#[test]
+fn a_checkpoint_has_what_changed() {
+    let flow = Definition::new("ledger", ledger);
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let system = System::with_disk(Arc::clone(&disk), "data");
+    let writer = system.writer().unwrap();
+    let entry = |account: i64, amount| {
+        let note = format!("note {account}");
+        Entry { account, note, amount, times: 1 }
+    };
+    let all: Vec<_> = (0..3_000).map(|account| entry(account, 5)).collect();
+    append(&writer, "entries", &all).unwrap();
+    let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
+    system.batch(&flow, &options).unwrap();
+    let identity = Identity::new("ledger", "1");
+    let open = |at| BatchView::open(Arc::clone(&disk), system.root(), &identity, at).unwrap();
+    let mut last = open(1);
+    assert!(!last.has_changes());
+    for round in 0..5 {
+        let served = served(&system, &writer, &flow, 1 + round % 3);
+        let few = [entry(7, round as i64), entry(8, -5), entry(5_000 + round as i64, 1)];
+        let epoch = append(&writer, "entries", &few).unwrap();
+        let index = served.index("ledger").unwrap();
+        assert!(index.wait_beyond(epoch, PATIENCE) > epoch);
+        let made = system.conclude(served).unwrap();
+        let now = open(made[0].boundary);
+        assert!(now.has_changes(), "round {round}");
+        now.verify().unwrap();
+        last = now;
+    }
+    let other: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let elsewhere = System::with_disk(Arc::clone(&other), "data");
+    let copy = elsewhere.writer().unwrap();
+    append(&copy, "entries", &all).unwrap();
+    for round in 0..5 {
+        let few = [entry(7, round), entry(8, -5), entry(5_000 + round, 1)];
+        append(&copy, "entries", &few).unwrap();
+    }
+    copy.close().unwrap();
+    elsewhere.batch(&flow, &options).unwrap();
+    let whole = BatchView::open(other, elsewhere.root(), &identity, last.boundary()).unwrap();
+    assert_eq!(last.digest(), whole.digest());
 }
 
 #[test]

@@ -198,6 +198,13 @@ pub const BATCH_VIEW_SEPARATOR_BYTES: usize = 1 << 10;
 /// Largest block of an index of blocks; up to format 1 the index was one such block.
 pub const BATCH_VIEW_FOOTER_BYTES_MAX: u64 = 64 << 20;
 
+/// How many times as large as all later runs together a run of a batch view is, at least: a later
+/// run that is larger is merged into it. A greater number makes runs fewer and merges more.
+pub const RUN_RATIO: u64 = 2;
+
+/// Runs of an accumulation or a view, at most: each is one more place where a key may be.
+pub const RUNS_MAX: usize = 16;
+
 /// Largest manifest of a batch view: thousands of parts and columns.
 pub const BATCH_VIEW_MANIFEST_BYTES_MAX: u64 = 16 << 20;
 

@@ -153,10 +153,12 @@ pub fn run(job: Job) -> Result<BatchReport> {
 }
 
 /// Writes the parts of `workers` of all views of `index` at times below `boundary`: that of worker
-/// 0 has all rows.
+/// 0 has all rows, or what has changed since the batch view that `writer` continues, on which the
+/// index rests then.
 ///
 /// # Errors
-/// When stored rows are damaged, or the disk refuses.
+/// When stored rows are damaged, or the disk refuses; a conflict when the index rests on another
+/// batch view by now.
 pub fn write_index(
     index: &Index,
     boundary: Epoch,
@@ -168,10 +170,22 @@ pub fn write_index(
     for (id, view) in index.views().iter().enumerate() {
         for worker in workers.clone() {
             let mut part = writer.view(&view.name, worker)?;
-            if worker == 0 {
-                for row in snapshot.scan(id) {
-                    let row = row?;
-                    part.push(&row.key, &row.value, row.multiplicity)?;
+            match writer.view_since(&view.name) {
+                _ if worker > 0 => {}
+                Some(since) => {
+                    let base = snapshot.boundary();
+                    if !snapshot.is_stored() || base != since {
+                        let message = format!("the index rests on {base} by now, not on {since}");
+                        return Err(Error::new(Kind::Conflict, message).remedy("start again"));
+                    }
+                    snapshot
+                        .for_each_change(id, |key, value, change| part.push(key, value, change))?;
+                }
+                None => {
+                    for row in snapshot.scan(id) {
+                        let row = row?;
+                        part.push(&row.key, &row.value, row.multiplicity)?;
+                    }
                 }
             }
             part.finish()?;
@@ -324,7 +338,8 @@ impl SharedRun {
         let job = &self.job;
         for (name, _) in &job.description.accumulations {
             let mut part = job.writer.accumulation(name, index)?;
-            lane.installed().dump(name, job.boundary, &mut |piece| part.put(piece))?;
+            let since = job.writer.accumulation_since(name);
+            lane.installed().dump(name, since, job.boundary, &mut |piece| part.put(piece))?;
             part.finish()?;
         }
         if let Earlier::Files(_, views) = &job.earlier {

@@ -1,7 +1,9 @@
-//! Writer of one worker's part of an accumulation: blocks in the engine's own form, or entries in
-//! the order of their places.
+//! Writer of one worker's part of an accumulation: blocks in the engine's own form, entries in the
+//! order of their places, or changes of entries.
 
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
+use super::changed_entries::ChangedEntries;
+use super::entry_form::form_of;
 use super::manifest::PartFile;
 use super::paths::PartKind;
 use super::sorted_rows::SortedRows;
@@ -9,10 +11,6 @@ use super::writer::BatchViewWriter;
 use diptych_base::error::Result;
 use diptych_base::limits::{ACCUMULATION_BLOCK_BYTES_MAX, ACCUMULATION_ENTRIES_BLOCK_BYTES};
 use diptych_row::{AccumulationPiece, StoredPartial};
-
-/// The multiplicities of the rows that hold entries tell the form of their partials.
-pub(super) const IN_RANGE: isize = 1;
-pub(super) const WIDE: isize = 2;
 
 /// Writes one worker's part of an accumulation. The first piece decides the form of the part.
 pub struct AccumulationWriter<'a> {
@@ -26,11 +24,28 @@ enum Form {
     Open,
     Blocks(BlockWriter, PartFile),
     Entries(Box<SortedRows>),
+    Changes(Box<ChangedEntries>),
 }
 
 impl<'a> AccumulationWriter<'a> {
-    pub(super) fn new(whole: &'a BatchViewWriter, name: &str, worker: usize) -> Self {
-        AccumulationWriter { whole, name: name.to_owned(), worker, part: Form::Open }
+    pub(super) fn new(whole: &'a BatchViewWriter, name: &str, worker: usize) -> Result<Self> {
+        let name = name.to_owned();
+        let mut writer = AccumulationWriter { whole, name, worker, part: Form::Open };
+        let run = whole.run(PartKind::Accumulation, &writer.name);
+        if let (Some(run), Some(earlier)) = (run, whole.earlier()) {
+            let Some(before) = earlier.mapped_accumulation(&writer.name)? else {
+                panic!("accumulation {:?} has runs that cannot be searched", writer.name)
+            };
+            let rows = writer.rows()?;
+            let owner = (worker, whole.workers());
+            writer.part = Form::Changes(Box::new(ChangedEntries::new(rows, before, run, owner)?));
+        }
+        Ok(writer)
+    }
+
+    fn rows(&self) -> Result<SortedRows> {
+        let (blocks, part) = self.begin(MAGIC_LEVELS)?;
+        Ok(SortedRows::new(blocks, part, ACCUMULATION_ENTRIES_BLOCK_BYTES))
     }
 
     fn begin(&self, magic: [u8; 8]) -> Result<(BlockWriter, PartFile)> {
@@ -48,6 +63,10 @@ impl<'a> AccumulationWriter<'a> {
         match piece {
             AccumulationPiece::Block(bytes, entries) => self.block(bytes, entries),
             AccumulationPiece::Entry { place, partial } => self.entry(place, partial),
+            AccumulationPiece::Change { place, partial } => match &mut self.part {
+                Form::Changes(changes) => changes.push(place, partial),
+                _ => panic!("accumulation {:?} is written whole, not as changes", self.name),
+            },
         }
     }
 
@@ -65,22 +84,21 @@ impl<'a> AccumulationWriter<'a> {
             self.part = Form::Blocks(blocks, part);
         }
         let Form::Blocks(blocks, part) = &mut self.part else {
-            panic!("accumulation {:?}: a block among entries in order", self.name)
+            panic!("accumulation {:?}: a block among entries or changes", self.name)
         };
         part.rows += entries;
+        part.added = part.added.saturating_add_unsigned(entries);
         blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)
     }
 
     fn entry(&mut self, place: &[u8], partial: StoredPartial<'_>) -> Result<()> {
         if let Form::Open = self.part {
-            let (blocks, part) = self.begin(MAGIC_LEVELS)?;
-            let rows = SortedRows::new(blocks, part, ACCUMULATION_ENTRIES_BLOCK_BYTES);
-            self.part = Form::Entries(Box::new(rows));
+            self.part = Form::Entries(Box::new(self.rows()?));
         }
         let Form::Entries(rows) = &mut self.part else {
-            panic!("accumulation {:?}: an entry in order among blocks", self.name)
+            panic!("accumulation {:?}: an entry among blocks or changes", self.name)
         };
-        rows.push(place, partial.bytes, if partial.wide { WIDE } else { IN_RANGE })
+        rows.push(place, partial.bytes, form_of(partial))
     }
 
     /// Makes the part durable.
@@ -95,6 +113,7 @@ impl<'a> AccumulationWriter<'a> {
                 (blocks, part)
             }
             Form::Entries(rows) => rows.finish()?,
+            Form::Changes(changes) => changes.finish()?,
         };
         self.whole.end(&blocks, part)
     }

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
-use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, seal};
+use super::manifest::{
+    BarrierInfo, BatchViewManifest, FORMAT, FORMAT_WITHOUT_RUNS, Meta, PartFile, seal,
+};
 use super::paths::{Identity, PartKind};
 use super::reader::BatchView;
 use super::row_codec::{put_row, visit_rows};
 use diptych_base::fuzz_target::Decoder;
 use diptych_base::io::{Disk, SimDisk, replace};
-use diptych_row::{ByteRange, RowSchema, ViewInfo, encode};
+use diptych_row::{ByteRange, RowSchema, StoredAccumulation, ViewInfo, encode};
 use diptych_serving::Digest;
 
 const ROOT: &str = "data";
@@ -19,7 +21,12 @@ const VIEW: &str = "counts";
 /// The decoders of manifests, rows of blocks, and the index of a view's blocks.
 pub fn hostile() -> Vec<Decoder> {
     vec![
-        Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
+        Decoder::new("batch view: manifest", vec![manifest_body(FORMAT_WITHOUT_RUNS)], |bytes| {
+            run_manifest(FORMAT_WITHOUT_RUNS, bytes);
+        }),
+        Decoder::new("batch view: manifest with runs", vec![manifest_body(FORMAT)], |bytes| {
+            run_manifest(FORMAT, bytes);
+        }),
         Decoder::new("batch view: rows of a block", vec![block()], run_rows),
         Decoder::new("batch view: a part", vec![part()], |bytes| run_part(MAGIC, bytes)),
         Decoder::new("batch view: a part with levels", vec![leveled()], |bytes| {
@@ -87,6 +94,8 @@ fn manifest() -> BatchViewManifest {
         rows: 3,
         digest: Digest::default(),
         footer: 0,
+        run: 0,
+        added: 3,
     };
     let dataflow = "word_count".into();
     let version = "1".into();
@@ -101,8 +110,10 @@ fn manifest() -> BatchViewManifest {
     }
 }
 
-fn manifest_body() -> Vec<u8> {
-    let bytes = manifest().to_bytes().unwrap_or_else(|error| panic!("a sample: {error}"));
+fn manifest_body(format: u32) -> Vec<u8> {
+    let bytes = BatchViewManifest { format, ..manifest() }
+        .to_bytes()
+        .unwrap_or_else(|error| panic!("a sample: {error}"));
     bytes[20..].to_vec()
 }
 
@@ -115,9 +126,9 @@ fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
     Arc::new(disk)
 }
 
-fn run_manifest(bytes: &[u8]) {
+fn run_manifest(format: u32, bytes: &[u8]) {
     let identity = Identity::new("word_count", "1");
-    let disk = put(&super::paths::manifest(1), &seal(FORMAT, bytes));
+    let disk = put(&super::paths::manifest(1), &seal(format, bytes));
     let Ok(view) = BatchView::open(disk, Path::new(ROOT), &identity, 1) else { return };
     drop(view.verify());
     drop(view.view_size(VIEW));
@@ -142,14 +153,33 @@ fn run_part(magic: [u8; 8], bytes: &[u8]) {
         file.extend_from_slice(&tail[..len]);
         rest = &tail[len..];
     }
+    let disk = put("part", &file);
     let mut manifest = manifest();
     manifest.parts[0].bytes = file.len() as u64;
     manifest.parts[0].footer = footer;
-    let disk = put("part", &file);
+    for (run, added) in [(0, 3), (1, i64::MIN), (u64::MAX, i64::MAX)] {
+        (manifest.parts[0].run, manifest.parts[0].added) = (run, added);
+        read_part(&disk, manifest.clone());
+    }
+}
+
+/// Reads the one part of a batch view as one of a view, and as one of an accumulation.
+fn read_part(disk: &Arc<dyn Disk>, mut manifest: BatchViewManifest) {
     let dir = Identity::new("word_count", "1").dir(Path::new(ROOT));
-    let view = BatchView::of(disk, dir, manifest);
+    let view = BatchView::of(Arc::clone(disk), dir.clone(), manifest.clone());
     drop(view.get(VIEW, &encode(&"to".to_owned())));
     drop(view.range(VIEW, &ByteRange::all(), 100));
     drop(view.range(VIEW, &ByteRange::prefix(b"t"), 1));
     drop(view.for_each_row(VIEW, |_, _, _| ()));
+    drop(view.mapped(VIEW).and_then(|mapped| mapped.multiplicity(b"to", b"be")));
+    manifest.parts[0].kind = PartKind::Accumulation;
+    manifest.meta.barriers = vec![BarrierInfo { name: VIEW.into(), types: "count".into() }];
+    let view = BatchView::of(Arc::clone(disk), dir, manifest);
+    if let Ok(Some(mapped)) = view.mapped_accumulation(VIEW) {
+        drop(mapped.get(b"12345678to", &mut |_| Ok(())));
+        drop(mapped.for_each(&ByteRange::all(), &mut |_, _| Ok(())));
+    }
+    if let Ok(blocks) = view.accumulation(VIEW, 0, 64) {
+        blocks.for_each(drop);
+    }
 }

@@ -16,8 +16,10 @@ use diptych_serving::Digest;
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
-/// block; from 2 on it has levels; from 3 on accumulations may have it, too.
-pub(super) const FORMAT: u32 = 3;
+/// block; from 2 on it has levels; from 3 on accumulations may have it, too; 4 has runs.
+pub(super) const FORMAT: u32 = 4;
+/// The format of a batch view without runs, which is what older builds read.
+pub(super) const FORMAT_WITHOUT_RUNS: u32 = 3;
 /// The length of the head: magic, format, length of the body, checksum.
 const HEAD: usize = 8 + 4 + 4 + 4;
 
@@ -63,6 +65,13 @@ pub(super) struct PartFile {
     pub(super) digest: Digest,
     /// The offset of the index of the blocks of rows, where there are rows.
     pub(super) footer: u64,
+    /// The run: 0 has everything, each later one what has changed since the one before.
+    #[serde(skip)]
+    pub(super) run: u64,
+    /// How many rows or entries there are more than without this part; below 0 where there are
+    /// fewer. That is `rows` in run 0.
+    #[serde(skip)]
+    pub(super) added: i64,
 }
 
 /// The contents of a manifest.
@@ -97,7 +106,16 @@ pub(super) fn seal(format: u32, body: &[u8]) -> Vec<u8> {
 
 impl BatchViewManifest {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
-        let body = codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(self).map_err(|error| {
+        let codec = codec(BATCH_VIEW_MANIFEST_BYTES_MAX);
+        let body = if self.format >= FORMAT {
+            let runs: Vec<_> = self.parts.iter().map(|part| (part.run, part.added)).collect();
+            codec.serialize(&(self, runs))
+        } else {
+            let runs = self.parts.iter().map(|part| part.run).max().unwrap_or(0);
+            assert!(runs == 0, "format {} with run {runs}", self.format);
+            codec.serialize(self)
+        };
+        let body = body.map_err(|error| {
             Error::new(Kind::Input, format!("the manifest of a batch view: {error}"))
                 .remedy("use fewer or shorter names of views, columns and accumulations")
         })?;
@@ -126,9 +144,29 @@ impl BatchViewManifest {
         if word(12) as usize != body.len() {
             return fail("the manifest has another length than it states");
         }
-        let manifest: BatchViewManifest = codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
-            .deserialize(body)
-            .map_err(|error| damaged(path, HEAD as u64, error))?;
-        Ok(BatchViewManifest { format: word(8), ..manifest })
+        BatchViewManifest::of_body(word(8), body).map_err(|what| damaged(path, HEAD as u64, what))
+    }
+
+    /// The manifest of a body in a format.
+    fn of_body(format: u32, body: &[u8]) -> std::result::Result<BatchViewManifest, String> {
+        let codec = codec(BATCH_VIEW_MANIFEST_BYTES_MAX);
+        let read = if format >= FORMAT {
+            codec.deserialize::<(BatchViewManifest, Vec<(u64, i64)>)>(body)
+        } else {
+            codec.deserialize(body).map(|manifest| (manifest, Vec::new()))
+        };
+        let (mut manifest, mut runs) = read.map_err(|error| error.to_string())?;
+        if format < FORMAT {
+            let added = |part: &PartFile| i64::try_from(part.rows).unwrap_or(i64::MAX);
+            runs = manifest.parts.iter().map(|part| (0, added(part))).collect();
+        }
+        if runs.len() != manifest.parts.len() {
+            let (parts, runs) = (manifest.parts.len(), runs.len());
+            return Err(format!("the manifest has {parts} parts and the runs of {runs}"));
+        }
+        for (part, run) in manifest.parts.iter_mut().zip(runs) {
+            (part.run, part.added) = run;
+        }
+        Ok(BatchViewManifest { format, ..manifest })
     }
 }

@@ -1,41 +1,52 @@
 //! An accumulation read in place: its parts are mapped, and the entry of a place is found without
 //! reading the others.
 //!
-//! A look-up reads one block, checks it, and keeps nothing: places are in the order of a hash, so
-//! the next look-up is elsewhere. The parts of the workers that wrote them are ranges of places
-//! that do not overlap, which is checked when they are opened.
+//! A look-up reads one block of a run, checks it, and keeps nothing: places are in the order of a
+//! hash, so the next look-up is elsewhere. The parts of the workers that wrote a run are ranges of
+//! places that do not overlap, which is checked when they are opened. A place that a later run has
+//! is not looked up in the earlier ones: its entry there is no more.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::accumulation_writer::{IN_RANGE, WIDE};
 use super::block::{MAGIC, damaged, read_block};
-use super::block_index::BlockIndex;
+use super::entry_form::{FoundEntry, HASH, entry_of};
 use super::manifest::PartFile;
-use super::row_codec::{row_at, visit_rows};
+use super::mapped_part::{MappedPart, Reading};
+use super::row_codec::visit_rows;
 use diptych_base::error::{Error, Result};
+use diptych_base::hash_buckets::{BUCKETS, hashes_of_owner};
 use diptych_row::{ByteRange, StoredAccumulation, StoredPartial};
-
-/// The bytes of a place before its key: the hash of the key.
-const HASH: usize = 8;
 
 /// An accumulation of a batch view, read from its files. The files are mapped: it stays readable
 /// when their names are removed.
 pub struct MappedAccumulation {
-    /// The parts that have entries, in the order of their places.
-    parts: Vec<MappedPart>,
+    /// The runs, the newest first.
+    runs: Vec<MappedRun>,
     entries: u64,
 }
 
-/// One worker's part.
-struct MappedPart {
-    path: Arc<Path>,
-    file: Buffer,
-    index: BlockIndex,
+/// The parts of a run that have entries, in the order of their places.
+struct MappedRun {
+    number: u64,
+    parts: Vec<EntriesPart>,
+}
+
+/// One worker's part of a run.
+struct EntriesPart {
+    run: u64,
+    part: Arc<MappedPart>,
     first: Vec<u8>,
     last: Vec<u8>,
+}
+
+/// The places that owner `owner` of `owners` has.
+pub(super) fn places_of(owner: usize, owners: usize) -> ByteRange {
+    let (first, end) = hashes_of_owner(owner, owners);
+    let bytes = |hash: u64| hash.to_be_bytes().to_vec();
+    ByteRange { start: bytes(first), end: end.map(bytes) }
 }
 
 impl MappedAccumulation {
@@ -43,40 +54,98 @@ impl MappedAccumulation {
     pub(super) fn open<'a>(
         parts: impl Iterator<Item = (&'a PartFile, Result<(Arc<Path>, Buffer)>)>,
     ) -> Result<Option<MappedAccumulation>> {
-        let mut opened: Vec<MappedPart> = Vec::new();
-        let mut entries = 0_u64;
+        let mut opened: Vec<EntriesPart> = Vec::new();
+        let mut entries = 0_i64;
         for (part, mapped) in parts {
             let (path, file) = mapped?;
+            entries = entries.saturating_add(part.added);
             if part.blocks == 0 {
                 continue;
             }
             if file.starts_with(&MAGIC) {
                 return Ok(None);
             }
-            entries = entries.saturating_add(part.rows);
-            opened.push(MappedPart::open(part, path, file)?);
+            opened.push(EntriesPart::open(part, path, file)?);
         }
-        opened.sort_by(|a, b| a.first.cmp(&b.first));
-        for pair in opened.windows(2) {
-            if pair[0].last >= pair[1].first {
-                let other = pair[0].path.display();
-                let what = format!("its places overlap with those of {other}");
-                return Err(damaged(&pair[1].path, 0, what));
+        opened.sort_by(|a, b| b.run.cmp(&a.run).then_with(|| a.first.cmp(&b.first)));
+        let mut runs: Vec<MappedRun> = Vec::new();
+        for part in opened {
+            match runs.last_mut().filter(|run| run.number == part.run) {
+                Some(run) => run.push(part)?,
+                None => runs.push(MappedRun { number: part.run, parts: vec![part] }),
             }
         }
-        Ok(Some(MappedAccumulation { parts: opened, entries }))
+        Ok(Some(MappedAccumulation { runs, entries: u64::try_from(entries).unwrap_or(0) }))
+    }
+
+    /// The places in `range` that the runs from `run` on have, in order.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub(super) fn runs_from(&self, run: u64, range: &ByteRange) -> Result<MergedEntries> {
+        let inside =
+            |part: &&EntriesPart| part.last >= range.start && range.is_before_end(&part.first);
+        let wanted = self.runs.iter().take_while(|one| one.number >= run);
+        let mut readings = Vec::new();
+        for part in wanted.flat_map(|run| run.parts.iter().filter(inside)) {
+            let place = part.part.seek(&range.start, |place, _| place < &range.start[..])?;
+            readings.push(Reading::at(Arc::clone(&part.part), place, range)?);
+        }
+        Ok(MergedEntries { readings, range: range.clone(), passed: Vec::new() })
+    }
+
+    /// The entries of the buckets that are the share of reader `reader` of `readers`, as blocks in
+    /// the engine's form.
+    pub(super) fn blocks(
+        self,
+        reader: usize,
+        readers: usize,
+    ) -> impl Iterator<Item = Result<Buffer>> {
+        let buckets = (0..BUCKETS).skip(reader).step_by(readers);
+        buckets
+            .flat_map(move |bucket| self.blocks_of(bucket).unwrap_or_else(|error| vec![Err(error)]))
+    }
+
+    fn blocks_of(&self, bucket: usize) -> Result<Vec<Result<Buffer>>> {
+        let mut blocks = EngineBlocks::default();
+        self.for_each(&places_of(bucket, BUCKETS), &mut |place, partial| {
+            blocks.push(&place[HASH..], partial);
+            Ok(())
+        })?;
+        Ok(blocks.done())
     }
 }
 
-impl MappedPart {
-    fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
-        let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
-        if index.leaves() == 0 {
-            return Err(damaged(&path, part.footer, "the index of blocks is empty"));
+impl MappedRun {
+    /// Adds the part after the others.
+    fn push(&mut self, part: EntriesPart) -> Result<()> {
+        if let Some(before) = self.parts.last().filter(|before| before.last >= part.first) {
+            let other = before.part.path.display();
+            let what = format!("its places overlap with those of {other}");
+            return Err(damaged(&part.part.path, 0, what));
         }
-        let opened = MappedPart { path, file, index, first: Vec::new(), last: Vec::new() };
-        let leaf = opened.index.leaves().saturating_sub(1);
-        let block = opened.index.blocks(leaf)?.len().saturating_sub(1);
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// The part in which a place is, if it is in the run.
+    fn part_of(&self, place: &[u8]) -> Option<&EntriesPart> {
+        let after = self.parts.partition_point(|part| &part.first[..] <= place);
+        let part = &self.parts[after.checked_sub(1)?];
+        (place <= &part.last[..]).then_some(part)
+    }
+}
+
+impl EntriesPart {
+    fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<EntriesPart> {
+        let mapped = Arc::new(MappedPart::open(part, path, file)?);
+        if mapped.index.leaves() == 0 {
+            return Err(damaged(&mapped.path, part.footer, "the index of blocks is empty"));
+        }
+        let (first, last) = (Vec::new(), Vec::new());
+        let opened = EntriesPart { run: part.run, part: mapped, first, last };
+        let leaf = opened.part.index.leaves().saturating_sub(1);
+        let block = opened.part.index.blocks(leaf)?.len().saturating_sub(1);
         let (mut first, mut last) = (Vec::new(), Vec::new());
         opened.visit_block(0, 0, |place, _| {
             place.clone_into(&mut first);
@@ -86,7 +155,7 @@ impl MappedPart {
             place.clone_into(&mut last);
             Ok(true)
         })?;
-        Ok(MappedPart { first, last, ..opened })
+        Ok(EntriesPart { first, last, ..opened })
     }
 
     /// Calls `visit` with the entries of a block, in order, until it gives false.
@@ -94,13 +163,14 @@ impl MappedPart {
         &self,
         leaf: usize,
         block: usize,
-        mut visit: impl FnMut(&[u8], StoredPartial<'_>) -> Result<bool>,
+        mut visit: impl FnMut(&[u8], FoundEntry<'_>) -> Result<bool>,
     ) -> Result<bool> {
-        let Some(block) = self.index.blocks(leaf)?.get(block) else { return Ok(true) };
+        let MappedPart { path, file, index, .. } = &*self.part;
+        let Some(block) = index.blocks(leaf)?.get(block) else { return Ok(true) };
         let offset = block.offset;
-        let (bytes, _) = read_block(&self.path, &self.file, offset)?;
+        let (bytes, _) = read_block(path, file, offset)?;
         let mut outcome = Ok(true);
-        visit_rows(&self.path, offset, &bytes, |place, bytes, form| {
+        visit_rows(path, offset, &bytes, |place, bytes, form| {
             outcome =
                 self.partial(offset, place, bytes, form).and_then(|partial| visit(place, partial));
             matches!(outcome, Ok(true))
@@ -114,20 +184,18 @@ impl MappedPart {
         place: &[u8],
         bytes: &'b [u8],
         form: isize,
-    ) -> Result<StoredPartial<'b>> {
-        match form {
-            IN_RANGE | WIDE if place.len() >= HASH => {
-                Ok(StoredPartial { bytes, wide: form == WIDE })
-            }
-            _ => Err(no_entry(&self.path, offset)),
-        }
+    ) -> Result<FoundEntry<'b>> {
+        let entry = entry_of(place, bytes, form);
+        entry
+            .filter(|found| found.is_some() || self.run > 0)
+            .ok_or_else(|| no_entry(&self.part.path, offset))
     }
 
     /// The block in which a place is, if it is in the part.
     fn block_of(&self, place: &[u8]) -> Result<(usize, usize)> {
         // A block may begin with the place itself.
         let behind = [place, &[0]].concat();
-        self.index.last_below(&behind, |leaf, block| {
+        self.part.index.last_below(&behind, |leaf, block| {
             let mut below = false;
             self.visit_block(leaf, block, |first, _| {
                 below = first < &behind[..];
@@ -137,48 +205,68 @@ impl MappedPart {
         })
     }
 
+    /// Calls `visit` with what the part has at a place; gives whether it has anything.
     fn get(
         &self,
         place: &[u8],
         visit: &mut dyn FnMut(StoredPartial<'_>) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (leaf, block) = self.block_of(place)?;
+        let mut has = false;
         self.visit_block(leaf, block, |found, partial| {
             if found == place {
-                visit(partial)?;
+                has = true;
+                partial.map_or(Ok(()), &mut *visit)?;
             }
             Ok(found < place)
         })?;
-        Ok(())
+        Ok(has)
+    }
+}
+
+/// Places of several runs, merged: of a place in several runs there is the newest entry.
+pub(super) struct MergedEntries {
+    /// The parts, those of newer runs first.
+    readings: Vec<Reading>,
+    range: ByteRange,
+    /// The place that was passed last.
+    passed: Vec<u8>,
+}
+
+impl MergedEntries {
+    /// The place that this is at, and the entry there; none at the end.
+    ///
+    /// # Errors
+    /// When a row is no entry, or out of order.
+    pub(super) fn at(&self) -> Result<Option<(&[u8], FoundEntry<'_>)>> {
+        let mut least: Option<(&Reading, &[u8], &[u8], isize)> = None;
+        for reading in &self.readings {
+            if let Some((place, bytes, form)) = reading.row()
+                && least.is_none_or(|(_, other, ..)| place < other)
+            {
+                least = Some((reading, place, bytes, form));
+            }
+        }
+        let Some((reading, place, bytes, form)) = least else { return Ok(None) };
+        if place <= &self.passed[..] {
+            return Err(damaged(reading.path(), 0, "entries are not in order"));
+        }
+        let found = entry_of(place, bytes, form).ok_or_else(|| no_entry(reading.path(), 0))?;
+        Ok(Some((place, found)))
     }
 
-    fn for_each(
-        &self,
-        range: &ByteRange,
-        visit: &mut dyn FnMut(&[u8], StoredPartial<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let (first_leaf, first_block) = self.block_of(&range.start)?;
-        let mut last: Vec<u8> = Vec::new();
-        for leaf in first_leaf..self.index.leaves() {
-            let from = if leaf == first_leaf { first_block } else { 0 };
-            for block in from..self.index.blocks(leaf)?.len() {
-                let go_on = self.visit_block(leaf, block, |place, partial| {
-                    if place < &range.start[..] {
-                        return Ok(true);
-                    }
-                    if !range.is_before_end(place) {
-                        return Ok(false);
-                    }
-                    if place <= &last[..] {
-                        return Err(damaged(&self.path, 0, "entries are not in order"));
-                    }
-                    place.clone_into(&mut last);
-                    visit(place, partial)?;
-                    Ok(true)
-                })?;
-                if !go_on {
-                    return Ok(());
-                }
+    /// Moves behind the place.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub(super) fn step(&mut self) -> Result<()> {
+        let MergedEntries { readings, range, passed } = self;
+        let places = readings.iter().filter_map(|reading| Some(reading.row()?.0));
+        let Some(place) = places.min() else { return Ok(()) };
+        place.clone_into(passed);
+        for reading in readings {
+            if reading.row().is_some_and(|(other, ..)| other == passed) {
+                reading.step(range)?;
             }
         }
         Ok(())
@@ -191,11 +279,12 @@ impl StoredAccumulation for MappedAccumulation {
         place: &[u8],
         visit: &mut dyn FnMut(StoredPartial<'_>) -> Result<()>,
     ) -> Result<()> {
-        let after = self.parts.partition_point(|part| &part.first[..] <= place);
-        match after.checked_sub(1).map(|at| &self.parts[at]) {
-            Some(part) if place <= &part.last[..] => part.get(place, visit),
-            _ => Ok(()),
+        for part in self.runs.iter().filter_map(|run| run.part_of(place)) {
+            if part.get(place, visit)? {
+                break;
+            }
         }
+        Ok(())
     }
 
     fn for_each(
@@ -203,9 +292,14 @@ impl StoredAccumulation for MappedAccumulation {
         range: &ByteRange,
         visit: &mut dyn FnMut(&[u8], StoredPartial<'_>) -> Result<()>,
     ) -> Result<()> {
-        let inside =
-            |part: &&MappedPart| part.last >= range.start && range.is_before_end(&part.first);
-        self.parts.iter().filter(inside).try_for_each(|part| part.for_each(range, visit))
+        let mut entries = self.runs_from(0, range)?;
+        while let Some((place, found)) = entries.at()? {
+            if let Some(partial) = found {
+                visit(place, partial)?;
+            }
+            entries.step()?;
+        }
+        Ok(())
     }
 
     fn entries(&self) -> u64 {
@@ -217,33 +311,50 @@ fn no_entry(path: &Path, offset: u64) -> Error {
     damaged(path, offset, "a row is no entry of an accumulation")
 }
 
+/// Blocks in the engine's form under construction: one of entries in range, one of wide ones.
+#[derive(Default)]
+struct EngineBlocks {
+    in_range: (u64, Vec<u8>),
+    wide: (u64, Vec<u8>),
+}
+
+impl EngineBlocks {
+    fn push(&mut self, key: &[u8], partial: StoredPartial<'_>) {
+        let (count, bytes) = if partial.wide { &mut self.wide } else { &mut self.in_range };
+        *count += 1;
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(partial.bytes);
+    }
+
+    /// The blocks that have entries: the count, with a flag if they are wide, and the entries.
+    fn done(self) -> Vec<Result<Buffer>> {
+        /// The flag in the count of a block of wide partials.
+        const WIDE_BLOCK: u64 = 1 << 63;
+        let blocks = [(0, self.in_range), (WIDE_BLOCK, self.wide)];
+        let filled = blocks.into_iter().filter(|(_, (count, _))| *count > 0);
+        filled
+            .map(|(flag, (count, entries))| {
+                let head = (count | flag).to_le_bytes();
+                Ok(Buffer::from_vec([&head[..], &entries[..]].concat()))
+            })
+            .collect()
+    }
+}
+
 /// The entries of a block in order, as blocks in the engine's form: those in range, and the wide
 /// ones.
 pub(super) fn as_blocks(path: &Path, block: &[u8]) -> Vec<Result<Buffer>> {
-    /// The bytes of the count before the entries.
-    const COUNT: usize = 8;
-    /// The flag in the count of a block of wide partials.
-    const WIDE_BLOCK: u64 = 1 << 63;
-    let mut blocks = [0, WIDE_BLOCK].map(|form| (form, vec![0; COUNT]));
-    let mut start = 0;
-    while start < block.len() {
-        let Some((place, partial, form)) = row_at(block, start) else {
-            return vec![Err(damaged(path, start as u64, "a row reaches over its block"))];
-        };
-        start += super::row_codec::HEAD + place.len() + partial.len();
-        let (IN_RANGE | WIDE, Some(key)) = (form, place.get(HASH..)) else {
-            return vec![Err(no_entry(path, start as u64))];
-        };
-        let (count, bytes) = &mut blocks[usize::from(form == WIDE)];
-        *count += 1;
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(partial);
+    let mut blocks = EngineBlocks::default();
+    let mut outcome = Ok(());
+    let visited = visit_rows(path, 0, block, |place, bytes, form| {
+        match entry_of(place, bytes, form) {
+            Some(Some(partial)) => blocks.push(&place[HASH..], partial),
+            _ => outcome = Err(no_entry(path, 0)),
+        }
+        outcome.is_ok()
+    });
+    match visited.and(outcome) {
+        Ok(()) => blocks.done(),
+        Err(error) => vec![Err(error)],
     }
-    let filled = blocks.into_iter().filter(|(_, bytes)| bytes.len() > COUNT);
-    filled
-        .map(|(count, mut bytes)| {
-            bytes[..COUNT].copy_from_slice(&count.to_le_bytes());
-            Ok(Buffer::from_vec(bytes))
-        })
-        .collect()
 }

@@ -4,174 +4,28 @@
 //! at the first read of one of its rows, and the offsets of its rows are kept, up to a bound: from
 //! then on a row is found by binary search, without another check. So a view of any size answers at
 //! once, and damage is reported by the read that meets it.
+//!
+//! The rows of all parts are merged. Those of a later run are changes: the multiplicities of a row
+//! in all runs add up to its multiplicity, and where they cancel there is no row.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_buffer::Buffer;
 
-use super::block::read_block;
-use super::block_index::{BlockIndex, BlockRows, RowBlock, halved};
+use super::block::damaged;
 use super::manifest::PartFile;
-use super::row_codec::{HEAD, visit_rows};
-use diptych_base::error::{Error, Kind, Result};
-use diptych_base::limits::ROW_OFFSETS_BYTES_MAX;
+use super::mapped_part::{MappedPart, Reading};
+use diptych_base::error::Result;
 use diptych_row::ByteRange;
-use diptych_serving::{Cursor, Filling, Page, Row, StoredView};
+use diptych_serving::{Cursor, Digest, Filling, Page, Row, StoredView};
 
 /// A view of a batch view, read from its files. The files are mapped: the view stays readable when
 /// their names are removed.
 pub struct MappedView {
-    parts: Vec<MappedPart>,
+    parts: Vec<Arc<MappedPart>>,
     rows: u64,
-}
-
-/// One worker's part.
-struct MappedPart {
-    path: Arc<Path>,
-    file: Buffer,
-    index: BlockIndex,
-    /// The bytes of the offsets of rows that are kept.
-    kept: AtomicUsize,
-}
-
-/// A row in place: key, value, multiplicity.
-type Found<'a> = (&'a [u8], &'a [u8], isize);
-
-/// A place in a part: in front of a row, or at the end.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// The block of the index's lowest level.
-    leaf: usize,
-    /// The block of rows within that leaf.
-    block: usize,
-    row: usize,
-}
-
-impl MappedPart {
-    fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
-        let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
-        Ok(MappedPart { path, file, index, kept: AtomicUsize::new(0) })
-    }
-
-    /// The rows of a block, which is checked at the first read. `keep` has the offsets of its rows
-    /// kept for later reads, up to a bound for all blocks.
-    fn rows(&self, block: &RowBlock, keep: bool) -> Result<Arc<BlockRows>> {
-        if let Some(rows) = block.rows.get() {
-            return Ok(Arc::clone(rows));
-        }
-        let (bytes, _) = read_block(&self.path, &self.file, block.offset)?;
-        let mut starts = Vec::new();
-        let mut next = 0;
-        visit_rows(&self.path, block.offset, &bytes, |key, value, _| {
-            starts.push(next as u32);
-            next += HEAD + key.len() + value.len();
-            true
-        })?;
-        let rows = Arc::new(BlockRows { bytes, starts: starts.into(), offset: block.offset });
-        let size = size_of_val(&*rows.starts);
-        if keep && self.kept.fetch_add(size, Ordering::Relaxed) < ROW_OFFSETS_BYTES_MAX {
-            return Ok(Arc::clone(block.rows.get_or_init(|| rows)));
-        }
-        Ok(rows)
-    }
-
-    /// The rows of the block at a place; none at the end.
-    fn block(&self, place: Place, keep: bool) -> Result<Option<Arc<BlockRows>>> {
-        if place.leaf >= self.index.leaves() {
-            return Ok(None);
-        }
-        let block = self.index.blocks(place.leaf)?.get(place.block);
-        block.map(|block| self.rows(block, keep)).transpose()
-    }
-
-    /// The place of the first row that is not `before`, which is true of some first rows, and the
-    /// rows of its block.
-    fn seek(
-        &self,
-        key: &[u8],
-        before: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> Result<(Place, Option<Arc<BlockRows>>)> {
-        // A block may end with rows of the key that the next block begins with.
-        let (leaf, block) = self.index.last_below(key, |leaf, block| {
-            let first = self.settled(Place { leaf, block, row: 0 }, true)?;
-            let (place, Some(rows)) = first else { return Ok(false) };
-            Ok(rows.row(&self.path, place.row)?.is_some_and(|(first, ..)| first < key))
-        })?;
-        let mut place = Place { leaf, block, row: 0 };
-        loop {
-            let (found, rows) = self.settled(place, true)?;
-            place = found;
-            let Some(rows) = rows else { return Ok((place, None)) };
-            place.row = halved(rows.starts.len(), |row| {
-                let row = rows.row(&self.path, row)?;
-                Ok(row.is_some_and(|(key, value, _)| before(key, value)))
-            })?;
-            if place.row < rows.starts.len() {
-                return Ok((place, Some(rows)));
-            }
-            place = Place { block: place.block + 1, row: 0, ..place };
-        }
-    }
-
-    /// The place of the row at `place`, or of the first row after it, and the rows of its block.
-    fn settled(&self, mut place: Place, keep: bool) -> Result<(Place, Option<Arc<BlockRows>>)> {
-        while place.leaf < self.index.leaves() {
-            match self.block(place, keep)? {
-                // A block without rows is never written; one would be skipped.
-                Some(rows) if place.row < rows.starts.len() => return Ok((place, Some(rows))),
-                Some(_) => place = Place { block: place.block + 1, row: 0, ..place },
-                None => place = Place { leaf: place.leaf + 1, ..Place::default() },
-            }
-        }
-        Ok((place, None))
-    }
-}
-
-/// A part being read in order.
-struct Reading<'a> {
-    part: &'a MappedPart,
-    place: Place,
-    /// The rows of the block at the place; none at the end of the part, or of the range.
-    rows: Option<Arc<BlockRows>>,
-}
-
-impl<'a> Reading<'a> {
-    fn at(
-        part: &'a MappedPart,
-        (place, rows): (Place, Option<Arc<BlockRows>>),
-        range: &ByteRange,
-    ) -> Result<Self> {
-        let mut reading = Reading { part, place, rows };
-        reading.end_with(range)?;
-        Ok(reading)
-    }
-
-    /// Ends the reading where the range ends.
-    fn end_with(&mut self, range: &ByteRange) -> Result<()> {
-        let Some(rows) = &self.rows else { return Ok(()) };
-        let row = rows.row(&self.part.path, self.place.row)?;
-        if !row.is_some_and(|(key, ..)| range.is_before_end(key)) {
-            self.rows = None;
-        }
-        Ok(())
-    }
-
-    /// The row at the place.
-    fn row(&self) -> Option<Found<'_>> {
-        self.rows.as_ref().and_then(|rows| rows.known(self.place.row))
-    }
-
-    fn step(&mut self, range: &ByteRange) -> Result<()> {
-        let next = Place { row: self.place.row + 1, ..self.place };
-        match &self.rows {
-            Some(rows) if next.row < rows.starts.len() => self.place = next,
-            // Blocks that are read on the way are not looked up soon.
-            _ => (self.place, self.rows) = self.part.settled(next, false)?,
-        }
-        self.end_with(range)
-    }
+    digest: Digest,
 }
 
 impl MappedView {
@@ -179,13 +33,27 @@ impl MappedView {
     pub(super) fn open<'a>(
         parts: impl Iterator<Item = (&'a PartFile, Result<(Arc<Path>, Buffer)>)>,
     ) -> Result<MappedView> {
-        let mut view = MappedView { parts: Vec::new(), rows: 0 };
+        let mut opened = Vec::new();
+        let mut rows = 0_i64;
+        let mut digest = Digest::default();
         for (part, mapped) in parts {
             let (path, file) = mapped?;
-            view.rows = view.rows.checked_add(part.rows).ok_or_else(too_many)?;
-            view.parts.push(MappedPart::open(part, path, file)?);
+            rows = rows.saturating_add(part.added);
+            digest = digest.plus(part.digest);
+            opened.push(Arc::new(MappedPart::open(part, path, file)?));
         }
-        Ok(view)
+        // Runs of changes alone may have taken away more than they brought.
+        Ok(MappedView { parts: opened, rows: u64::try_from(rows).unwrap_or(0), digest })
+    }
+
+    /// The multiplicity of a row.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub(super) fn multiplicity(&self, key: &[u8], value: &[u8]) -> Result<isize> {
+        self.parts
+            .iter()
+            .try_fold(0_isize, |sum, part| Ok(sum.saturating_add(part.multiplicity(key, value)?)))
     }
 
     /// The first `limit` rows of a range, without a bound on their bytes.
@@ -200,9 +68,58 @@ impl MappedView {
     }
 }
 
-fn too_many() -> Error {
-    let message = "a manifest states more rows than can be counted";
-    Error::new(Kind::Damaged, message).remedy("rebuild the batch view")
+/// All rows of a view in order.
+pub(super) struct ViewRows {
+    readings: Vec<Reading>,
+    row: Option<Row>,
+}
+
+impl ViewRows {
+    /// The rows of `view`, at the first.
+    pub(super) fn of(view: &MappedView) -> Result<ViewRows> {
+        let mut readings = Vec::with_capacity(view.parts.len());
+        for part in &view.parts {
+            let place = part.seek(&[], |_, _| false)?;
+            readings.push(Reading::at(Arc::clone(part), place, &ByteRange::all())?);
+        }
+        let mut rows = ViewRows { readings, row: None };
+        rows.step()?;
+        Ok(rows)
+    }
+
+    /// The row that this is at; none at the end.
+    pub(super) fn row(&self) -> Option<&Row> {
+        self.row.as_ref()
+    }
+
+    /// Moves to the next row whose multiplicities do not cancel.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged, or rows are not in order.
+    pub(super) fn step(&mut self) -> Result<()> {
+        let mut last = self.row.take().map(|row| (row.key, row.value));
+        while let Some((key, value)) = least(&self.readings) {
+            let place = (key.to_vec(), value.to_vec());
+            let mut multiplicity = 0_isize;
+            for reading in &mut self.readings {
+                let Some((key, value, times)) = reading.row() else { continue };
+                if (key, value) == (&place.0[..], &place.1[..]) {
+                    multiplicity = multiplicity.saturating_add(times);
+                    if last.as_ref().is_some_and(|last| *last >= place) {
+                        return Err(damaged(reading.path(), 0, "rows are not in order"));
+                    }
+                    reading.step(&ByteRange::all())?;
+                }
+            }
+            if multiplicity != 0 {
+                let (key, value) = place;
+                self.row = Some(Row { key, value, multiplicity });
+                return Ok(());
+            }
+            last = Some(place);
+        }
+        Ok(())
+    }
 }
 
 impl StoredView for MappedView {
@@ -222,7 +139,7 @@ impl StoredView for MappedView {
                 }
                 _ => part.seek(&range.start, |key, _| key < &range.start[..])?,
             };
-            readings.push(Reading::at(part, place, range)?);
+            readings.push(Reading::at(Arc::clone(part), place, range)?);
         }
         let mut filling = Filling::new(behind, limit);
         let mut passed = Vec::new();
@@ -230,12 +147,12 @@ impl StoredView for MappedView {
             if filling.is_full() {
                 return filling.end(true);
             }
-            let mut multiplicity = 0;
+            let mut multiplicity = 0_isize;
             for (number, reading) in readings.iter().enumerate() {
                 if let Some((one, other, times)) = reading.row()
                     && (one, other) == (key, value)
                 {
-                    multiplicity += times;
+                    multiplicity = multiplicity.saturating_add(times);
                     passed.push(number);
                 }
             }
@@ -250,10 +167,14 @@ impl StoredView for MappedView {
     fn rows(&self) -> u64 {
         self.rows
     }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
 }
 
 /// The least row that the readings are at.
-fn least<'a>(readings: &'a [Reading<'_>]) -> Option<(&'a [u8], &'a [u8])> {
+fn least(readings: &[Reading]) -> Option<(&[u8], &[u8])> {
     let rows = readings.iter().filter_map(Reading::row);
     rows.map(|(key, value, _)| (key, value)).min()
 }

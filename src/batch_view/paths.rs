@@ -42,19 +42,27 @@ fn file_safe(name: &str) -> String {
 }
 
 /// The kind of a part's contents: an accumulation or a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum PartKind {
     Accumulation,
     View,
 }
 
-/// The name of a part's file.
-pub(super) fn part(boundary: Epoch, kind: PartKind, name: &str, worker: usize) -> String {
+/// The name of a part's file, of run `run`.
+pub(super) fn part(
+    boundary: Epoch,
+    (kind, name): (PartKind, &str),
+    worker: u64,
+    run: u64,
+) -> String {
     let kind = match kind {
         PartKind::Accumulation => "accumulation",
         PartKind::View => "view",
     };
-    format!("{boundary:020}.{kind}.{}.{worker}", file_safe(name))
+    let of_worker = format!("{boundary:020}.{kind}.{}.{worker}", file_safe(name));
+    if run == 0 { of_worker } else { format!("{of_worker}.{run}") }
 }
 
 /// The name of the manifest, whose presence makes the parts a batch view.
@@ -96,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_file_names_its_boundary() {
-        assert_eq!(boundary_of(&part(7, PartKind::View, "a.b", 1)), Some(7));
+        assert_eq!(boundary_of(&part(7, (PartKind::View, "a.b"), 1, 2)), Some(7));
         assert_eq!(boundary_of(&manifest(Epoch::MAX)), Some(Epoch::MAX));
         assert_eq!(boundary_of("lock"), None);
     }

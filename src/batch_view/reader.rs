@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use super::block::{BlockReader, MAGIC_LEVELS, damaged};
 use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
 use super::mapped_accumulation::{MappedAccumulation, as_blocks};
-use super::mapped_view::MappedView;
+use super::mapped_view::{MappedView, ViewRows};
 use super::paths::{self, Identity, PartKind};
 use super::row_codec::visit_rows;
 use diptych_base::error::{Error, Kind, Result};
@@ -20,6 +20,9 @@ use diptych_serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 
 /// The name of the view with a dataflow's rejected rows.
 const REFUSED: &str = "errors";
+
+/// Blocks of an accumulation.
+pub type EntryBlocks = Box<dyn Iterator<Item = Result<Buffer>>>;
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
 #[derive(Clone, Debug)]
@@ -233,7 +236,8 @@ impl BatchView {
         &self.manifest.meta.views
     }
 
-    /// The size of all parts on disk.
+    /// The size of all parts on disk. Those that it shares with other batch views are counted in
+    /// each.
     pub fn bytes(&self) -> u64 {
         self.manifest.parts.iter().map(|part| part.bytes).sum()
     }
@@ -244,9 +248,10 @@ impl BatchView {
     /// When there is no view `name`.
     pub fn view_size(&self, name: &str) -> Result<(u64, Digest)> {
         let parts = self.parts(PartKind::View, name)?;
-        Ok(parts.fold((0, Digest::default()), |(rows, digest), part| {
-            (rows + part.rows, digest.plus(part.digest))
-        }))
+        let (rows, digest) = parts.fold((0_i64, Digest::default()), |(rows, digest), part| {
+            (rows.saturating_add(part.added), digest.plus(part.digest))
+        });
+        Ok((u64::try_from(rows).unwrap_or(0), digest))
     }
 
     /// Checks length and checksum of every part, reading all bytes.
@@ -285,6 +290,49 @@ impl BatchView {
         Ok(self.manifest.parts.iter().filter(mine))
     }
 
+    /// Are there runs of changes beside the first run?
+    fn has_runs(&self, kind: PartKind, name: &str) -> Result<bool> {
+        Ok(self.parts(kind, name)?.any(|part| part.run > 0))
+    }
+
+    /// Can every accumulation be read in place? False for files of older formats, and for state
+    /// that does not stay in files.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub fn can_be_searched(&self) -> Result<bool> {
+        for one in self.barriers() {
+            if self.mapped_accumulation(&one.name)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has it files of the batch view that it continues, beside what has changed since?
+    pub fn has_changes(&self) -> bool {
+        self.manifest.parts.iter().any(|part| part.run > 0)
+    }
+
+    /// All parts.
+    pub(super) fn all_parts(&self) -> &[PartFile] {
+        &self.manifest.parts
+    }
+
+    /// The directory of the files.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The changes of a view that the runs from `run` on have, merged.
+    ///
+    /// # Errors
+    /// As [`BatchView::mapped`].
+    pub(super) fn mapped_from_run(&self, name: &str, run: u64) -> Result<MappedView> {
+        let parts = self.parts(PartKind::View, name)?.filter(|part| part.run >= run);
+        MappedView::open(parts.map(|part| (part, self.map(part))))
+    }
+
     /// Maps a part, after a check of its length.
     fn map(&self, part: &PartFile) -> Result<(Arc<Path>, Buffer)> {
         let path: Arc<Path> = self.dir.join(&part.file).into();
@@ -319,13 +367,16 @@ impl BatchView {
     /// # Errors
     /// When there is no such accumulation or a part is damaged; the iterator gives an error when a
     /// block is damaged.
-    pub fn accumulation(
-        &self,
-        name: &str,
-        reader: usize,
-        readers: usize,
-    ) -> Result<impl Iterator<Item = Result<Buffer>> + use<>> {
+    pub fn accumulation(&self, name: &str, reader: usize, readers: usize) -> Result<EntryBlocks> {
         assert!(reader < readers, "reader {reader} of {readers}");
+        if self.has_runs(PartKind::Accumulation, name)? {
+            let Some(mapped) = self.mapped_accumulation(name)? else {
+                let path = self.dir.join(paths::manifest(self.boundary()));
+                return Err(damaged(&path, 0, "runs of changes that cannot be searched"));
+            };
+            let blocks: EntryBlocks = Box::new(mapped.blocks(reader, readers));
+            return Ok(blocks);
+        }
         let parts: Result<Vec<_>> = self
             .parts(PartKind::Accumulation, name)?
             .map(|part| {
@@ -337,10 +388,11 @@ impl BatchView {
         let blocks = parts?.into_iter().flat_map(|(sorted, path, blocks)| {
             blocks.map(move |block| (sorted.then(|| Arc::clone(&path)), block))
         });
-        Ok(blocks.skip(reader).step_by(readers).flat_map(|(sorted, block)| match (sorted, block) {
+        let mine = blocks.skip(reader).step_by(readers);
+        Ok(Box::new(mine.flat_map(|(sorted, block)| match (sorted, block) {
             (Some(path), Ok(block)) => as_blocks(&path, &block),
             (_, block) => vec![block],
-        }))
+        })))
     }
 
     /// An accumulation that is read from its files, all of which are mapped at once. None when it
@@ -353,7 +405,8 @@ impl BatchView {
         MappedAccumulation::open(parts.map(|part| (part, self.map(part))))
     }
 
-    /// Calls `visit` with every row of a view: part by part, in order within a part.
+    /// Calls `visit` with every row of a view: part by part, in order within a part; in order of
+    /// all where there are runs.
     ///
     /// # Errors
     /// When there is no such view, or a part is damaged.
@@ -362,6 +415,14 @@ impl BatchView {
         name: &str,
         mut visit: impl FnMut(&[u8], &[u8], isize),
     ) -> Result<()> {
+        if self.has_runs(PartKind::View, name)? {
+            let mut rows = ViewRows::of(&self.mapped(name)?)?;
+            while let Some(row) = rows.row() {
+                visit(&row.key, &row.value, row.multiplicity);
+                rows.step()?;
+            }
+            return Ok(());
+        }
         for part in self.parts(PartKind::View, name)? {
             let (path, file) = self.map(part)?;
             let mut blocks = BlockReader::new(Arc::clone(&path), file, part.blocks)?;

@@ -54,6 +54,7 @@ impl SortedRows {
         }
         put_row(key, value, multiplicity, &mut self.block);
         self.part.rows += 1;
+        self.part.added += 1;
         self.part.digest.add(key, value, multiplicity);
         Ok(())
     }

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use bincode::Options;
 
 use super::accumulation_writer::AccumulationWriter;
-use super::block::{BlockWriter, MAGIC_LEVELS};
-use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, codec};
+use super::block::BlockWriter;
+use super::manifest::{BatchViewManifest, FORMAT, FORMAT_WITHOUT_RUNS, Meta, PartFile, codec};
 use super::paths::{self, Identity, PartKind};
-use super::sorted_rows::SortedRows;
+use super::reader::BatchView;
+use super::runs::{Continued, NewRun};
+use super::view_writer::ViewWriter;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, Lock, Open, replace};
-use diptych_base::limits::{BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_MANIFEST_BYTES_MAX};
+use diptych_base::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
 use diptych_serving::Digest;
@@ -28,6 +30,8 @@ pub struct BatchViewWriter {
     boundary: Epoch,
     workers: usize,
     parts: Mutex<Vec<PartFile>>,
+    /// What is taken over from the batch view that this one continues.
+    continued: Option<Continued>,
     /// The writers' lock, held by the process that finishes the batch view; assisting processes
     /// have none.
     lock: Option<Box<dyn Lock>>,
@@ -61,7 +65,57 @@ impl BatchViewWriter {
         drop(disk.open(&dir.join(paths::begun(boundary)), Open::Create)?);
         let parts = Mutex::default();
         let lock = Some(lock);
-        Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock })
+        let continued = None;
+        Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, continued, lock })
+    }
+
+    /// Takes over the files of `earlier`, a batch view of the same dataflow and version: the parts
+    /// to be written have what changed since, where [`BatchViewWriter::accumulation_since`] and
+    /// [`BatchViewWriter::view_since`] say so. Call it before any part is begun.
+    ///
+    /// NOT checked is that `earlier` is whole.
+    ///
+    /// # Panics
+    /// When `earlier` is another dataflow's, does not end before this one, or a part was begun.
+    ///
+    /// # Errors
+    /// What the disk reports; a file system without second names for a file is no error.
+    pub fn continues(&mut self, earlier: &BatchView) -> Result<()> {
+        let (before, own) = ((earlier.identity(), earlier.boundary()), self.boundary);
+        assert!(before.0 == self.identity && before.1 < own, "{own} cannot continue {before:?}");
+        let begun = lock(&self.parts).len();
+        assert!(begun == 0, "{begun} parts were written already");
+        self.continued = Continued::take(&*self.disk, &self.dir, self.boundary, earlier)?;
+        Ok(())
+    }
+
+    /// The boundary since which the accumulation `name` is to be written as changes, that of the
+    /// batch view that this one continues; none when it is to be written whole.
+    pub fn accumulation_since(&self, name: &str) -> Option<Epoch> {
+        self.since(PartKind::Accumulation, name)
+    }
+
+    /// As [`BatchViewWriter::accumulation_since`], for the view `name`.
+    pub fn view_since(&self, name: &str) -> Option<Epoch> {
+        self.since(PartKind::View, name)
+    }
+
+    fn since(&self, kind: PartKind, name: &str) -> Option<Epoch> {
+        self.run(kind, name)?;
+        self.earlier().map(BatchView::boundary)
+    }
+
+    pub(super) fn run(&self, kind: PartKind, name: &str) -> Option<NewRun> {
+        self.continued.as_ref()?.run(kind, name)
+    }
+
+    /// The batch view that this one continues, where there is a run of changes.
+    pub(super) fn earlier(&self) -> Option<&BatchView> {
+        self.continued.as_ref().map(|continued| &continued.earlier)
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers
     }
 
     /// A writer of parts of a batch view that another process creates and finishes. The list of
@@ -75,7 +129,8 @@ impl BatchViewWriter {
     ) -> Self {
         let dir = identity.dir(root);
         let parts = Mutex::default();
-        BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock: None }
+        let (continued, lock) = (None, None);
+        BatchViewWriter { disk, dir, identity, boundary, workers, parts, continued, lock }
     }
 
     /// The list of parts that `worker` has written here, for [`BatchViewWriter::absorb`].
@@ -104,7 +159,9 @@ impl BatchViewWriter {
                     Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
                         .remedy("run the same build in all processes")
                 })?;
-            for part in theirs {
+            for mut part in theirs {
+                // Processes that share a batch view write it whole.
+                part.added = i64::try_from(part.rows).unwrap_or(i64::MAX);
                 if parts.iter().all(|known| known.file != part.file) {
                     parts.push(part);
                 }
@@ -119,7 +176,8 @@ impl BatchViewWriter {
         (kind, name, worker): (PartKind, &str, usize),
         magic: [u8; 8],
     ) -> Result<(BlockWriter, PartFile)> {
-        let file = paths::part(self.boundary, kind, name, worker);
+        let run = self.run(kind, name).map_or(0, |run| run.number);
+        let file = paths::part(self.boundary, (kind, name), worker as u64, run);
         let opened = self.disk.open(&self.dir.join(&file), Open::Create)?;
         let writer = BlockWriter::new(opened, magic)?;
         let part = PartFile {
@@ -133,6 +191,8 @@ impl BatchViewWriter {
             rows: 0,
             digest: Digest::default(),
             footer: 0,
+            run,
+            added: 0,
         };
         Ok((writer, part))
     }
@@ -151,20 +211,19 @@ impl BatchViewWriter {
     /// Creates one worker's part of an accumulation.
     ///
     /// # Errors
-    /// What the disk reports.
+    /// What the disk reports, and damage in the files that this batch view continues.
     pub fn accumulation(&self, name: &str, worker: usize) -> Result<AccumulationWriter<'_>> {
         self.check_worker(worker);
-        Ok(AccumulationWriter::new(self, name, worker))
+        AccumulationWriter::new(self, name, worker)
     }
 
     /// Creates one worker's part of a view.
     ///
     /// # Errors
-    /// What the disk reports.
+    /// As [`BatchViewWriter::accumulation`].
     pub fn view(&self, name: &str, worker: usize) -> Result<ViewWriter<'_>> {
         self.check_worker(worker);
-        let (blocks, part) = self.begin((PartKind::View, name, worker), MAGIC_LEVELS)?;
-        Ok(ViewWriter { whole: self, rows: SortedRows::new(blocks, part, BATCH_VIEW_BLOCK_BYTES) })
+        ViewWriter::new(self, name, worker)
     }
 
     fn check_worker(&self, worker: usize) {
@@ -177,20 +236,27 @@ impl BatchViewWriter {
     ///
     /// # Errors
     /// What the disk reports; there is no batch view then.
-    pub fn finish(self, meta: Meta) -> Result<()> {
+    pub fn finish(mut self, meta: Meta) -> Result<()> {
         let mut parts = std::mem::take(&mut *lock(&self.parts));
-        parts.sort_by(|a, b| a.file.cmp(&b.file));
         let barriers = meta.barriers.iter().map(|one| (PartKind::Accumulation, &one.name));
         let stated = barriers.chain(meta.views.iter().map(|view| (PartKind::View, &view.name)));
         let mut expected = 0;
         for (kind, name) in stated {
             for worker in 0..self.workers {
-                let file = paths::part(self.boundary, kind, name, worker);
+                let run = self.run(kind, name).map_or(0, |run| run.number);
+                let file = paths::part(self.boundary, (kind, name), worker as u64, run);
                 assert!(parts.iter().any(|part| part.file == file), "{file} was not written");
                 expected += 1;
             }
         }
         assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
+        let continued = self.continued.take().map(|continued| continued.into_kept(&meta));
+        let (kept, dropped) = continued.unwrap_or_default();
+        dropped.iter().try_for_each(|part| self.disk.remove(&self.dir.join(&part.file)))?;
+        parts.extend(kept);
+        let has_runs = parts.iter().any(|part| part.run > 0);
+        let format = if has_runs { FORMAT } else { FORMAT_WITHOUT_RUNS };
+        parts.sort_by(|a, b| a.file.cmp(&b.file));
         if let Some(clock) = meta.sealed_us {
             super::last_epoch_stamp::write(
                 &*self.disk,
@@ -206,7 +272,7 @@ impl BatchViewWriter {
             workers: self.workers as u64,
             meta,
             parts,
-            format: FORMAT,
+            format,
         };
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
@@ -228,32 +294,5 @@ impl Drop for BatchViewWriter {
         if let Ok(files) = self.disk.list(&self.dir) {
             let _ = super::gc::remove_unfinished(&*self.disk, &self.dir, &files);
         }
-    }
-}
-
-/// Writes one worker's part of a view: rows in order.
-pub struct ViewWriter<'a> {
-    whole: &'a BatchViewWriter,
-    rows: SortedRows,
-}
-
-impl ViewWriter<'_> {
-    /// Appends a row with its multiplicity.
-    ///
-    /// Panics when the row does not come after the one before, or its multiplicity is zero.
-    ///
-    /// # Errors
-    /// When the row is too large, or the disk refuses.
-    pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
-        self.rows.push(key, value, multiplicity)
-    }
-
-    /// Writes the index of blocks and makes the part durable.
-    ///
-    /// # Errors
-    /// What the disk reports.
-    pub fn finish(self) -> Result<()> {
-        let (blocks, part) = self.rows.finish()?;
-        self.whole.end(&blocks, part)
     }
 }

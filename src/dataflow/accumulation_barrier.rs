@@ -29,6 +29,7 @@ use timely::dataflow::{Scope, Stream};
 
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
+use super::barrier::Barrier;
 use super::combiner::{Combiner, KeyPartial, PartialTable, combine};
 use super::entry_bytes::{hash_of, write_in_order};
 use super::linear_operators::Front;
@@ -43,63 +44,6 @@ use diptych_base::error::{Error, Result};
 use diptych_base::hash_buckets::{hashes_of_owner, owner_of_hash};
 use diptych_base::time::Epoch;
 use diptych_row::{ByteRange, StoredAccumulation};
-
-/// A barrier in the engine's interface: one dynamic call per (record batch, barrier).
-pub trait Barrier {
-    /// The name, unique within the dataflow; also that of the accumulation on disk.
-    fn name(&self) -> &str;
-    /// Operator and types as text, for the plan's fingerprint.
-    fn signature(&self) -> &str;
-    /// Runs the front over `pass` into the combiner.
-    fn drive(&mut self, pass: &Pass<'_>);
-    /// Can the barrier undo retracted events? A pass that takes back changes nothing in a barrier
-    /// without an inverse, and records whether it was reached.
-    fn has_inverse(&self) -> bool;
-    /// Does every event count, those that were retracted since included?
-    fn watches(&self) -> bool {
-        false
-    }
-    /// Entries waiting in the combiner.
-    fn pending(&self) -> usize;
-    /// Sends the combiner's entries to their owners, at the input's current time.
-    fn flush(&mut self);
-    /// Drops the combiner's entries.
-    fn discard(&mut self);
-    /// Flushes, then advances the input to `epoch`: nothing below it follows.
-    fn advance_to(&mut self, epoch: Epoch);
-    /// Writes this worker's share of the accumulation, which is complete below `frontier`, to
-    /// `sink` as blocks of bytes.
-    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
-    /// The number of late events, older than the retention when they came, among those that this
-    /// worker fed since the last call.
-    fn take_late(&mut self) -> u64 {
-        0
-    }
-    /// Sends the entries of one dumped block to their owners, at the input's current time.
-    fn load(&mut self, block: &[u8]) -> Result<()>;
-    /// Can the barrier leave its entries in files?
-    fn keeps_in_files(&self) -> bool {
-        false
-    }
-    /// Leaves the entries in files. The first call comes before any entry: `stored` has all of
-    /// those below `boundary`, none where there are none. A later call puts newer files in the
-    /// place of the older ones, when every epoch below `boundary` has been applied.
-    ///
-    /// Panics where the barrier does not [keep in files](Barrier::keeps_in_files).
-    fn rest_on(&mut self, boundary: Epoch, stored: Option<Arc<dyn StoredAccumulation>>) {
-        let _ = stored;
-        panic!("accumulation {:?} is in memory, asked to rest on files at {boundary}", self.name());
-    }
-    /// The size of what this worker owns; that of what is in files is the size of all owners.
-    /// Nothing where the state is in arrangements.
-    fn state_size(&self) -> StateSize {
-        StateSize::default()
-    }
-    /// The error that keeps the barrier from going on, if its files cannot be read.
-    fn fault(&self) -> Option<Error> {
-        None
-    }
-}
 
 /// The state of the owner.
 struct State<A: Accumulate> {
@@ -212,19 +156,25 @@ where
 
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         let state = self.state.borrow();
-        // `upper` may be below `frontier` where no event came: nothing waits, so nothing is
-        // missing.
-        assert!(
-            state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
-            "accumulation {:?} dumped at {frontier}, but it is at {} with {} entries waiting",
-            self.name,
-            state.upper,
-            state.waiting,
-        );
+        state.check_complete(&self.name, frontier);
         let accumulate = &*self.accumulate;
         match &state.entries {
             OwnedEntries::All(table) => write_in_order(accumulate, table.iter(), None, sink),
             OwnedEntries::Recent(recent) => recent.write(accumulate, self.places.clone(), sink),
+        }
+    }
+
+    fn dump_changes(&mut self, since: Epoch, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+        let state = self.state.borrow();
+        state.check_complete(&self.name, frontier);
+        match &state.entries {
+            OwnedEntries::Recent(recent) => {
+                recent.write_changes(&*self.accumulate, &self.name, since, sink)
+            }
+            OwnedEntries::All(table) => {
+                let (name, len) = (&self.name, table.len());
+                panic!("accumulation {name:?} has {len} entries in memory, and no files at {since}")
+            }
         }
     }
 
@@ -245,7 +195,7 @@ where
             (OwnedEntries::All(table), stored) => {
                 let entries = table.len();
                 assert!(entries == 0, "accumulation {:?} has {entries} entries", self.name);
-                state.entries = OwnedEntries::Recent(RecentEntries::over(stored));
+                state.entries = OwnedEntries::Recent(RecentEntries::over(boundary, stored));
             }
             (OwnedEntries::Recent(_), None) => {
                 panic!("accumulation {:?} rests on files, asked for none", self.name)
@@ -354,6 +304,18 @@ pub(super) fn refuse<K: Debug>(
 }
 
 impl<A: Accumulate> State<A> {
+    /// Panics unless everything below `frontier`, and nothing else, has been applied.
+    fn check_complete(&self, name: &str, frontier: Epoch) {
+        // `upper` may be below `frontier` where no event came: nothing waits, so nothing is
+        // missing.
+        assert!(
+            self.upper <= frontier && self.waiting == 0 && self.bulk.is_none(),
+            "accumulation {name:?} dumped at {frontier}, but it is at {} with {} entries waiting",
+            self.upper,
+            self.waiting,
+        );
+    }
+
     /// Brings what an epoch touches into memory. False when files cannot be read: the epoch then
     /// waits for ever, with its capability, and nothing of it is published.
     fn fetched(&mut self, accumulate: &A, name: &str, epoch: &Waiting<A>) -> bool {

@@ -13,9 +13,9 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, Scope};
 use timely::progress::Antichain;
 
-use super::accumulation_barrier::Barrier;
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::Key;
+use super::barrier::Barrier;
 use super::combiner::PartialTable;
 use super::flush_before_exchange::flush_before_exchange;
 use super::linear_operators::Front;

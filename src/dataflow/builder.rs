@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use timely::dataflow::Scope;
 
-use super::accumulation_barrier::Barrier;
 use super::assign_expiry::Retention;
+use super::barrier::Barrier;
 use super::linear_operators::Front;
 use super::newest_event_time::Newest;
 use super::retention::Keep;

@@ -71,12 +71,7 @@ pub(super) fn write_in_order<'p, A: Accumulate>(
     stored: Option<(&dyn StoredAccumulation, ByteRange)>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let mut sorted: Vec<_> = entries.map(|(key, partial)| (hash_of(key), key, partial)).collect();
-    sorted.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
-        a.cmp(b).then_with(|| by_bytes(*a_key, *b_key))
-    });
-    let mut memory = Ahead { accumulate, entries: sorted.into_iter(), at: None, place: Vec::new() };
-    memory.step()?;
+    let mut memory = Ahead::of(accumulate, entries)?;
     let mut bytes = Vec::new();
     if let Some((stored, range)) = stored {
         stored.for_each(&range, &mut |place, partial| {
@@ -95,6 +90,44 @@ pub(super) fn write_in_order<'p, A: Accumulate>(
     Ok(())
 }
 
+/// Writes entries as changes, in the order of their places: one whose partial is zero is gone.
+///
+/// # Errors
+/// When an entry cannot be written, or the sink refuses.
+pub(super) fn write_changes_in_order<'p, A: Accumulate>(
+    accumulate: &'p A,
+    entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    let mut memory = Ahead::of(accumulate, entries)?;
+    let mut bytes = Vec::new();
+    while let Some(partial) = memory.at {
+        let place = &memory.place;
+        let there = !accumulate.is_zero(partial);
+        let partial = there.then(|| put_partial(accumulate, partial, &mut bytes)).transpose()?;
+        sink(AccumulationPiece::Change { place, partial })?;
+        memory.step()?;
+    }
+    Ok(())
+}
+
+/// Writes a partial to `bytes`.
+fn put_partial<'b, A: Accumulate>(
+    accumulate: &A,
+    partial: &A::Partial,
+    bytes: &'b mut Vec<u8>,
+) -> Result<StoredPartial<'b>> {
+    bytes.clear();
+    let stored = accumulate.stored(partial);
+    let wide = stored.is_none();
+    let written = match &stored {
+        Some(stored) => stored_form(|| codec().serialize_into(&mut *bytes, &**stored)),
+        None => codec().serialize_into(&mut *bytes, partial),
+    };
+    written.map_err(|error| unwritable(&error))?;
+    Ok(StoredPartial { bytes, wide })
+}
+
 /// The order of two keys with one hash.
 fn by_bytes<K: Serialize>(a: &K, b: &K) -> Ordering {
     let bytes = |key: &K| codec().serialize(key).unwrap_or_default();
@@ -107,6 +140,27 @@ struct Ahead<'p, A: Accumulate, I> {
     entries: I,
     at: Option<&'p A::Partial>,
     place: Vec<u8>,
+}
+
+/// An entry in memory: the hash of its key, the key, the partial.
+type Hashed<'p, A> = (u64, &'p <A as Accumulate>::Key, &'p <A as Accumulate>::Partial);
+
+impl<'p, A: Accumulate> Ahead<'p, A, std::vec::IntoIter<Hashed<'p, A>>> {
+    /// The entries, sorted by their places.
+    fn of(
+        accumulate: &'p A,
+        entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
+    ) -> Result<Self> {
+        let mut sorted: Vec<Hashed<'p, A>> =
+            entries.map(|(key, partial)| (hash_of(key), key, partial)).collect();
+        sorted.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
+            a.cmp(b).then_with(|| by_bytes(*a_key, *b_key))
+        });
+        let entries = sorted.into_iter();
+        let mut memory = Ahead { accumulate, entries, at: None, place: Vec::new() };
+        memory.step()?;
+        Ok(memory)
+    }
 }
 
 impl<'p, A, I> Ahead<'p, A, I>
@@ -126,15 +180,7 @@ where
     /// Writes the entry it is at, unless that is zero, and moves to the next.
     fn write(&mut self, bytes: &mut Vec<u8>, sink: &mut Sink<'_>) -> Result<()> {
         if let Some(partial) = self.at.filter(|partial| !self.accumulate.is_zero(partial)) {
-            bytes.clear();
-            let stored = self.accumulate.stored(partial);
-            let wide = stored.is_none();
-            let written = match &stored {
-                Some(stored) => stored_form(|| codec().serialize_into(&mut *bytes, &**stored)),
-                None => codec().serialize_into(&mut *bytes, partial),
-            };
-            written.map_err(|error| unwritable(&error))?;
-            let partial = StoredPartial { bytes, wide };
+            let partial = put_partial(self.accumulate, partial, bytes)?;
             sink(AccumulationPiece::Entry { place: &self.place, partial })?;
         }
         self.step()

@@ -20,8 +20,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
-use super::accumulation_barrier::Barrier;
 use super::accumulation_codec::Sink;
+use super::barrier::Barrier;
 use super::flush_before_exchange::flush_before_exchange;
 use super::linear_operators::Front;
 use super::message_epoch::epoch_of;

@@ -13,9 +13,9 @@ use hashbrown::HashMap;
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
 use super::combiner::KeyPartial;
-use super::entry_bytes::{partial_of, put_place, write_in_order};
+use super::entry_bytes::{partial_of, put_place, write_changes_in_order, write_in_order};
 use super::state_size::StateSize;
-use diptych_base::error::Result;
+use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_row::{ByteRange, StoredAccumulation};
 
@@ -23,6 +23,8 @@ use diptych_row::{ByteRange, StoredAccumulation};
 pub(super) struct RecentEntries<A: Accumulate> {
     recent: HashMap<A::Key, Recent<A::Partial>, FixedState>,
     stored: Option<Arc<dyn StoredAccumulation>>,
+    /// Every epoch below is in the files.
+    boundary: Epoch,
 }
 
 struct Recent<P> {
@@ -32,9 +34,9 @@ struct Recent<P> {
 }
 
 impl<A: Accumulate> RecentEntries<A> {
-    /// No entries in memory, over `stored`.
-    pub(super) fn over(stored: Option<Arc<dyn StoredAccumulation>>) -> Self {
-        RecentEntries { recent: HashMap::default(), stored }
+    /// No entries in memory, over `stored`, which has everything below `boundary`.
+    pub(super) fn over(boundary: Epoch, stored: Option<Arc<dyn StoredAccumulation>>) -> Self {
+        RecentEntries { recent: HashMap::default(), stored, boundary }
     }
 
     /// Puts `stored`, which has everything below `boundary`, in the place of the files below, and
@@ -43,6 +45,7 @@ impl<A: Accumulate> RecentEntries<A> {
         self.recent.retain(|_, recent| recent.changed >= boundary);
         self.recent.shrink_to_fit();
         self.stored = Some(stored);
+        self.boundary = boundary;
     }
 
     /// Is there no entry, in memory or in files?
@@ -158,5 +161,31 @@ impl<A: Accumulate> RecentEntries<A> {
     ) -> Result<()> {
         let stored = self.stored.as_deref().map(|stored| (stored, range));
         write_in_order(accumulate, self.iter(), stored, sink)
+    }
+
+    /// Writes the entries that have changed since the files, which are those of a batch view at
+    /// `since`: `name` is that of the accumulation, for the error.
+    ///
+    /// # Errors
+    /// As [`write_in_order`], and when the entries rest on other files.
+    pub(super) fn write_changes(
+        &self,
+        accumulate: &A,
+        name: &str,
+        since: Epoch,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        if self.boundary != since {
+            let own = self.boundary;
+            let message = format!(
+                "accumulation {name:?} rests on files at epoch {own}, changes since {since} are \
+                 asked"
+            );
+            return Err(Error::new(Kind::Conflict, message).remedy("the log is whole: start again"));
+        }
+        // One that was only read is as it is in the files.
+        let changed = self.recent.iter().filter(|(_, recent)| recent.changed >= since);
+        let changed = changed.map(|(key, recent)| (key, &recent.partial));
+        write_changes_in_order(accumulate, changed, sink)
     }
 }

@@ -26,10 +26,11 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Capability, Concatenate};
 use timely::dataflow::{Scope, Stream, StreamVec};
 
-use super::accumulation_barrier::{Barrier, refuse};
+use super::accumulation_barrier::refuse;
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
 use super::assign_expiry::Retention;
+use super::barrier::Barrier;
 use super::combiner::{Combiner, KeyPartial, route};
 use super::expiring_state::Kept;
 use super::linear_operators::Front;

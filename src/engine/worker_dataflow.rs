@@ -216,20 +216,29 @@ impl Installed {
     }
 
     /// Writes this worker's share of the accumulation `name` below `frontier` to `sink`, block by
-    /// block. Nothing at or beyond `frontier` may have been sent.
+    /// block; with `since`, what has changed since the files at that boundary, on which it rests.
+    /// Nothing at or beyond `frontier` may have been sent.
     ///
-    /// Panics when there is no such accumulation.
-    pub fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+    /// Panics when there is no such accumulation, or changes are asked of one in memory.
+    pub fn dump(
+        &mut self,
+        name: &str,
+        since: Option<Epoch>,
+        frontier: Epoch,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
         assert!(self.at() == frontier, "inputs are at {}, dump wanted at {frontier}", self.at());
         let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
             panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
         };
-        worker_panic_policy::in_front(&self.place, || barrier.dump(frontier, sink)).unwrap_or_else(
-            |panic| {
-                let at = frontier.saturating_sub(1);
-                Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
-            },
-        )
+        let dump = || match since {
+            Some(since) => barrier.dump_changes(since, frontier, sink),
+            None => barrier.dump(frontier, sink),
+        };
+        worker_panic_policy::in_front(&self.place, dump).unwrap_or_else(|panic| {
+            let at = frontier.saturating_sub(1);
+            Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
+        })
     }
 
     /// Adds one dumped block of the accumulation `name`; any worker may have written it.

@@ -21,6 +21,14 @@ pub enum AccumulationPiece<'a> {
         /// The partial of the place.
         partial: StoredPartial<'a>,
     },
+    /// The change of the entry after the one before, in the order of places: for files that
+    /// continue earlier ones.
+    Change {
+        /// The hash of the key, big-endian, and the key.
+        place: &'a [u8],
+        /// The partial of the place; none where there is no entry any more.
+        partial: Option<StoredPartial<'a>>,
+    },
 }
 
 /// A partial as bytes.

@@ -237,10 +237,11 @@ impl Index {
     }
 
     /// As [`Index::replace_base`], but everything below the pinned epoch leaves memory and is read
-    /// from files. Reads the views of this index once, to compare them with the stated digests.
+    /// from files. Compares the digests that the files state with those of this index: what it has
+    /// in memory is read for that, what it has in files is taken as its own files state it.
     ///
     /// # Errors
-    /// As [`Index::replace_base`], and when stored rows of the present base are damaged.
+    /// As [`Index::replace_base`].
     pub fn replace_stored_base(&self, pin: &Pin, stored: StoredBase) -> Result<()> {
         let (fresh, expected) = self.shared.over_stored(pin.epoch, stored);
         self.replace(pin, fresh, |_, view| Ok(expected[view]))
@@ -260,7 +261,7 @@ impl Index {
         let current = shared.state.load_full();
         check_inside(at - 1, current.since, current.frontier)?;
         for (view, info) in shared.views.iter().enumerate() {
-            let now = current.digest(view, at)?;
+            let now = current.stated_digest(view, at);
             let new = expected(&fresh, view)?;
             if now != new {
                 return Err(differs(&info.name, at, now, new)

@@ -84,10 +84,19 @@ impl IndexState {
     /// # Errors
     /// When stored rows are damaged.
     pub(super) fn digest(&self, view: usize, upper: Epoch) -> Result<Digest> {
-        let mut digest = match &self.stored {
-            Some(stored) => stored.digest(view)?,
-            None => Digest::default(),
-        };
+        let stored = self.stored.as_ref().map_or(Ok(Digest::default()), |one| one.digest(view))?;
+        Ok(stored.plus(self.digest_in_memory(view, upper)))
+    }
+
+    /// As [`IndexState::digest`], but stored rows are not read: their digest is what their files
+    /// state.
+    pub(super) fn stated_digest(&self, view: usize, upper: Epoch) -> Digest {
+        let stored = self.stored.as_ref().map(|stored| stored.view(view).digest());
+        stored.unwrap_or_default().plus(self.digest_in_memory(view, upper))
+    }
+
+    fn digest_in_memory(&self, view: usize, upper: Epoch) -> Digest {
+        let mut digest = Digest::default();
         for batch in self.batches(view, upper) {
             batch.for_each(|key, value, time, diff| {
                 if time < upper {
@@ -95,7 +104,7 @@ impl IndexState {
                 }
             });
         }
-        Ok(digest)
+        digest
     }
 
     /// The batches of each shard of a view that hold times below `upper`, oldest first.

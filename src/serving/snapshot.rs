@@ -11,11 +11,12 @@ use super::digest::Digest;
 use super::index_shared::IndexShared;
 use super::index_state::IndexState;
 use super::lease::Lease;
-use super::merge_page::read_page;
+use super::merge_page::{MergedBatches, read_page};
 use super::merged_row_iter::RowIter;
 use super::page::{Cursor, Page};
 use super::read_over_stored::{get_over_stored, page_over_stored};
 use super::values_of_key::values_of;
+use super::view_batch::ViewBatch;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASE_KEPT;
 use diptych_base::time::{Branch, Epoch};
@@ -79,6 +80,30 @@ impl Snapshot {
         let state = Arc::new(IndexState::clone(&*self.lease.state()?));
         let snapshot = Snapshot::of(&self.shared, state, epoch + 1)?;
         Ok(snapshot.among_jumps(self.jumped))
+    }
+
+    /// Calls `visit` with each row whose multiplicity differs from that in the stored base, in
+    /// order, and with the difference; with every row when there is no such base. Reads memory
+    /// only.
+    ///
+    /// # Errors
+    /// When the lease has expired, and errors of `visit`.
+    pub fn for_each_change(
+        &self,
+        view: usize,
+        mut visit: impl FnMut(&[u8], &[u8], isize) -> Result<()>,
+    ) -> Result<()> {
+        let (state, upper) = (self.lease.state()?, self.lease.upper);
+        let range = ByteRange::all();
+        let times = |batch: &ViewBatch, value| batch.multiplicity(value, upper);
+        let mut merged = MergedBatches::start(state.batches(view, upper), &range, None);
+        while let Some((key, value)) = merged.row() {
+            let times = merged.pass(&times);
+            if times != 0 {
+                visit(key, value, times)?;
+            }
+        }
+        Ok(())
     }
 
     /// Marks a snapshot that was requested by a time at which the clock of the log had jumped:

@@ -25,6 +25,9 @@ pub trait StoredView: Send + Sync {
 
     /// The number of rows according to the file.
     fn rows(&self) -> u64;
+
+    /// The digest of all rows according to the file. NOT checked is that it is that of the rows.
+    fn digest(&self) -> Digest;
 }
 
 /// All stored views of a dataflow, by id.

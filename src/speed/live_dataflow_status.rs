@@ -20,6 +20,8 @@ pub struct LaneStatus {
     /// The newest files that the accumulations may rest on, and their boundary, 0 without any.
     state: Mutex<Option<Arc<StoredState>>>,
     state_boundary: AtomicU64,
+    /// The boundary of the batch view whose files are known to be sound; 0 without any.
+    sound: AtomicU64,
     /// The size of each worker's accumulations, as last told.
     sizes: Mutex<BTreeMap<usize, StateSize>>,
 }
@@ -81,6 +83,17 @@ impl LaneStatus {
     /// Must workers drop the dataflow?
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Records that all files of the batch view at `boundary` were checked, or written by this
+    /// process over files that were; 0 when damage was found.
+    pub fn tell_sound(&self, boundary: Epoch) {
+        self.sound.store(boundary, Ordering::Release);
+    }
+
+    /// Are the files of the batch view at `boundary` known to be sound?
+    pub fn is_sound(&self, boundary: Epoch) -> bool {
+        boundary > 0 && self.sound.load(Ordering::Acquire) == boundary
     }
 
     /// Offers the accumulations of a newer batch view, for the workers to rest theirs on.

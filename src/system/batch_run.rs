@@ -40,12 +40,16 @@ impl System {
         let cluster = options.cluster.clone();
         let disk = Arc::clone(&self.disk);
         let identity = identity(&description);
-        let writer = if cluster.is_first() {
+        let mut writer = if cluster.is_first() {
             BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
         } else {
             BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
         };
+        let continued = earlier.clone();
         let earlier = earlier_state(earlier, &description, &cluster)?;
+        if let (Some(view), Earlier::Files(..)) = (continued, &earlier) {
+            writer.continues(&view)?;
+        }
         let meta = meta(&description, &reader, boundary)?;
         batch::run(Job {
             definition: definition.clone(),
@@ -68,11 +72,10 @@ impl System {
         description: &Description,
         reader: &Reader,
         boundary: Epoch,
-        options: &BatchOptions,
+        check: FileCheck,
     ) -> Result<Option<BatchView>> {
-        let last = boundary.checked_sub(1).filter(|_| options.incremental);
-        let Some(last) = last else { return Ok(None) };
-        let newest = self.newest_of(description, reader, last, FileCheck::Whole)?;
+        let Some(last) = boundary.checked_sub(1) else { return Ok(None) };
+        let newest = self.newest_of(description, reader, last, check)?;
         let Some(view) = newest.0 else { return Ok(None) };
         // Events that came and went since are not fed at all.
         let from = view.boundary();

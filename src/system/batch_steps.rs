@@ -5,8 +5,9 @@
 //! holds what the events of one step change. The batch views between are kept apart, in `steps/`:
 //! no restart begins at one, no reader sees one, and each is removed once the next is there.
 //!
-//! Each step writes the state anew, so the disk writes about half of it as often as there are
-//! steps. The result is that of one run to the byte, as it is for any incremental run.
+//! Each step writes what it has changed, beside the files of the step before (runs, see
+//! `diptych_batch_view`), which are merged now and then. The result has the contents of one run, as
+//! it does for any incremental run.
 //!
 //! NOT bounded: state that is not left in files (`Description::state_in_files`), and one epoch,
 //! which is never divided.

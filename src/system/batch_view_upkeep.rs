@@ -22,7 +22,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::limits::DRIFT_ROWS;
 use diptych_base::time::Epoch;
-use diptych_batch_view::{BatchView, remove_these};
+use diptych_batch_view::{BatchView, FileCheck, remove_these};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Reader;
@@ -109,12 +109,17 @@ impl WatchedRun {
             .and_then(|view| beside(|| view.verify()));
         match whole {
             Err(error) if error.is_damaged() => {
+                self.status.tell_sound(0);
                 remove_these(&*system.disk, &system.root, &identity, &[boundary])?;
                 queue.note(&self.description.name, Err(&error));
                 Err(error)
             }
+            Ok(()) => {
+                self.status.tell_sound(boundary);
+                Ok(())
+            }
             // It may have been removed meanwhile, because there are newer ones.
-            _ => Ok(()),
+            Err(_) => Ok(()),
         }
     }
 
@@ -155,7 +160,7 @@ impl WatchedRun {
                 .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
         }
         if !there {
-            self.batch(system, upto, false, options.memory)?;
+            self.batch(system, upto, None, options.memory)?;
             queue.note(&self.description.name, Ok(()));
         }
         // Also when the served dataflow was fed in place up to here, and has no batch view.
@@ -169,14 +174,16 @@ impl WatchedRun {
         Ok(outcome)
     }
 
-    /// Pins `upto` and makes a batch view there, beside the running dataflow.
+    /// Pins `upto` and makes a batch view there, beside the running dataflow: from all events, or
+    /// from the newest batch view, which is at `from`.
     fn batch(
         &mut self,
         system: &System,
         upto: Epoch,
-        incremental: bool,
+        from: Option<Epoch>,
         memory: Option<u64>,
     ) -> Result<()> {
+        let incremental = from.is_some();
         // An automatic batch view is useful for the next start, also when it cannot become the base
         // of the index: so the pin is bounded in bytes.
         let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
@@ -186,7 +193,12 @@ impl WatchedRun {
         let range = Some(upto);
         let options =
             BatchOptions { cluster, upto: range, incremental, memory, stop, ..Default::default() };
-        let made = beside(|| system.batch(&self.definition, &options));
+        // A checkpoint costs what has changed: reading all files would cost the state. Those that
+        // are not known to be sound are checked, and damaged ones passed over.
+        let sound = from.is_some_and(|from| self.status.is_sound(from));
+        let check = if sound { FileCheck::AsRead } else { FileCheck::Whole };
+        let made = beside(|| system.batch_checking(check, &self.definition, &options));
+        self.status.tell_sound(if made.is_ok() { upto } else { 0 });
         if let Err(error) = &made {
             self.pins.remove(&upto);
             if !error.is_conflict() {
@@ -231,9 +243,11 @@ impl WatchedRun {
         if from > 0 && self.pace.state == 0 {
             let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
             // An error here is reported when the next batch view is made.
-            self.pace.state = view.map_or(1, |view| view.bytes().max(1));
+            match view {
+                Ok(view) => self.pace.know(&view, self.stays_in_files()),
+                Err(_) => self.pace.state = 1,
+            }
         }
-        self.pace.bounded = options.memory.is_some() && self.stays_in_files();
         if let Some(error) = self.pace.too_large(options.checkpoints) {
             return Err(error);
         }
@@ -243,12 +257,12 @@ impl WatchedRun {
         if !(due || self.pace.is_due(options.checkpoints, behind)) || !self.index.base_checked()? {
             return Ok(());
         }
-        let Some(_room) = self.under_way.begin(self.pace.state) else {
+        let Some(_room) = self.under_way.begin(self.pace.bytes_in_memory()) else {
             // Due at a later look, when the others are made.
             return Ok(());
         };
         self.pace.begin();
-        let made = match self.batch(system, upto, true, options.memory) {
+        let made = match self.batch(system, upto, Some(from), options.memory) {
             Ok(()) => remove_old(system, &self.description),
             // Another process makes one, which is enough.
             Err(error) if error.is_conflict() => Ok(()),
@@ -293,7 +307,7 @@ impl WatchedRun {
         let identity = identity(&self.description);
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         check_log(&view, &self.reader)?;
-        self.pace.state = view.bytes().max(1);
+        self.pace.know(&view, self.stays_in_files());
         let pin = match pin {
             Some(pin) => pin,
             None => self.index.pin(at)?,
@@ -313,9 +327,10 @@ impl WatchedRun {
     fn replace_base(&self, pin: &Pin, view: &BatchView) -> Result<()> {
         if self.index.keeps_views_in_files() {
             let stored = stored_base(&self.description, view)?;
+            let state = stored_state(&self.description, view)?;
             beside(|| self.index.replace_stored_base(pin, stored))?;
             // The views are the same there, so the accumulations are, too.
-            if let Some(state) = stored_state(&self.description, view)? {
+            if let Some(state) = state {
                 self.status.offer_state(state);
             }
             return Ok(());

@@ -18,7 +18,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
 use diptych_base::time::Epoch;
 use diptych_batch::write_index;
-use diptych_batch_view::{BatchView, BatchViewWriter, remove_before};
+use diptych_batch_view::{BatchView, BatchViewWriter, Identity, remove_before};
 use diptych_dataflow::Description;
 use diptych_engine::Installed;
 use diptych_serving::Index;
@@ -139,9 +139,41 @@ impl System {
         if boundary == 0 || there || entry.status.stands() {
             return Ok(None);
         }
-        let disk = Arc::clone(&self.disk);
         let workers = served.cluster.workers;
-        BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
+        let create =
+            |disk| BatchViewWriter::create(disk, &self.root, identity.clone(), boundary, workers);
+        let mut writer = create(Arc::clone(&self.disk))?;
+        self.continue_base(entry, &identity, &mut writer)?;
+        Ok(Some(writer))
+    }
+}
+
+impl System {
+    /// Has `writer` take over the files on which the state of a dataflow rests, if it does, and if
+    /// they are there and whole.
+    fn continue_base(
+        &self,
+        entry: &StartedDataflow,
+        identity: &Identity,
+        writer: &mut BatchViewWriter,
+    ) -> Result<()> {
+        let StartedDataflow { description, index, status, .. } = entry;
+        let in_files = description.state_in_files && index.keeps_views_in_files();
+        if !in_files || !index.is_stored() {
+            return Ok(());
+        }
+        let base = BatchView::open(Arc::clone(&self.disk), &self.root, identity, index.boundary());
+        let whole = base.and_then(|view| {
+            if status.is_sound(view.boundary()) { Ok(view) } else { view.verify().map(|()| view) }
+        });
+        match whole {
+            Ok(view) => writer.continues(&view),
+            // It may be damaged, or removed since: everything is written then.
+            Err(error) => {
+                tracing::debug!("{}: {error}", description.name);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -168,7 +200,8 @@ impl Begun {
         let write = move |worker: usize, installed: &mut Installed| {
             for name in &names {
                 let mut part = parts.accumulation(name, worker)?;
-                installed.dump(name, boundary, &mut |piece| part.put(piece))?;
+                let since = parts.accumulation_since(name);
+                installed.dump(name, since, boundary, &mut |piece| part.put(piece))?;
                 part.finish()?;
             }
             Ok(())

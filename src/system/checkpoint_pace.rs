@@ -14,6 +14,7 @@ use diptych_base::limits::{
     CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX, RECOVERY_RETRY,
 };
 use diptych_base::lock_mutex::lock;
+use diptych_batch_view::BatchView;
 
 /// The policy of checkpoints while serving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Checkpoints {
     /// A checkpoint when much of the log follows the newest batch view: more than
     /// [`CHECKPOINT_EPOCHS_BEHIND`] epochs, or [`CHECKPOINT_BYTES_BEHIND`], or when it is older
     /// than [`CHECKPOINT_AGE`]. None of a state of more than [`CHECKPOINT_STATE_BYTES_MAX`], unless
-    /// its memory is bounded.
+    /// it stays in files.
     Automatic,
 }
 
@@ -35,6 +36,17 @@ pub enum Checkpoints {
 pub(super) struct Behind {
     pub(super) epochs: u64,
     pub(super) bytes: u64,
+}
+
+/// What the next checkpoint costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    /// All of the state is in memory a second time meanwhile, and is written.
+    AllInMemory,
+    /// All of the state is read from files and written again.
+    AllInFiles,
+    /// What has changed is written: the newest batch view has files of the one before.
+    Changes,
 }
 
 /// The checkpoints of one dataflow so far.
@@ -48,8 +60,7 @@ pub(super) struct CheckpointPace {
     failed: bool,
     /// Bytes of the newest batch view; 0 while unknown.
     pub(super) state: u64,
-    /// Is its memory bounded? Then the state is not in memory twice meanwhile, and may be large.
-    pub(super) bounded: bool,
+    cost: Cost,
     /// Was the message that the state is too large given?
     told: bool,
 }
@@ -61,7 +72,7 @@ impl CheckpointPace {
             took: Duration::ZERO,
             failed: false,
             state: 0,
-            bounded: false,
+            cost: Cost::AllInMemory,
             told: false,
         }
     }
@@ -79,9 +90,10 @@ impl CheckpointPace {
                     return false;
                 }
                 let behind = behind();
+                let of_state = if self.cost == Cost::Changes { 0 } else { self.state / 4 };
                 age >= CHECKPOINT_AGE
                     || behind.epochs >= CHECKPOINT_EPOCHS_BEHIND
-                    || behind.bytes >= CHECKPOINT_BYTES_BEHIND.max(self.state / 4)
+                    || behind.bytes >= CHECKPOINT_BYTES_BEHIND.max(of_state)
             }
         }
     }
@@ -100,8 +112,25 @@ impl CheckpointPace {
         self.took.saturating_mul(share)
     }
 
+    /// Bytes of state that are in memory a second time while a checkpoint is made.
+    pub(super) fn bytes_in_memory(&self) -> u64 {
+        if self.cost == Cost::AllInMemory { self.state } else { 0 }
+    }
+
+    /// Takes note of the newest batch view, of a dataflow whose state can stay in files or not.
+    pub(super) fn know(&mut self, view: &BatchView, can_stay_in_files: bool) {
+        self.state = view.bytes().max(1);
+        // Files of older formats are loaded.
+        let in_files = can_stay_in_files && view.can_be_searched().unwrap_or(false);
+        self.cost = match (in_files, view.has_changes()) {
+            (false, _) => Cost::AllInMemory,
+            (true, false) => Cost::AllInFiles,
+            (true, true) => Cost::Changes,
+        };
+    }
+
     fn is_too_large(&self) -> bool {
-        self.state > CHECKPOINT_STATE_BYTES_MAX && !self.bounded
+        self.bytes_in_memory() > CHECKPOINT_STATE_BYTES_MAX
     }
 
     /// The message, given once, that no checkpoints are made because the state is too large.
@@ -248,7 +277,7 @@ mod tests {
     fn a_large_state_with_bounded_memory_has_its_checkpoints() {
         let mut pace = pace(Duration::from_secs(1), Duration::ZERO);
         pace.state = CHECKPOINT_STATE_BYTES_MAX + 1;
-        pace.bounded = true;
+        pace.cost = Cost::AllInFiles;
         let much = Behind { bytes: pace.state, ..MUCH };
         assert!(pace.is_due(Checkpoints::Automatic, || much));
         assert!(pace.too_large(Checkpoints::Automatic).is_none());

@@ -67,7 +67,7 @@ use check_batch_view_fits::beyond_log;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_batch::BatchReport;
-use diptych_batch_view::BatchView;
+use diptych_batch_view::{BatchView, FileCheck};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Reader;
@@ -83,6 +83,16 @@ impl System {
     /// When the log is empty or damaged, there is a batch view at that epoch already, user
     /// code panics, or the disk refuses; there is no new batch view then.
     pub fn batch(&self, definition: &Definition, options: &BatchOptions) -> Result<BatchReport> {
+        self.batch_checking(FileCheck::Whole, definition, options)
+    }
+
+    /// As [`System::batch`]; `check` is that of the batch view which an incremental run continues.
+    fn batch_checking(
+        &self,
+        check: FileCheck,
+        definition: &Definition,
+        options: &BatchOptions,
+    ) -> Result<BatchReport> {
         let description = definition.describe()?;
         let reader = self.reader()?;
         let boundary = history_end(&reader, options.upto)?;
@@ -93,7 +103,11 @@ impl System {
         }
         self.remove_former(&reader)?;
         self.remove_unfit(&description, &reader, boundary)?;
-        let earlier = self.earlier(definition, &description, &reader, boundary, options)?;
+        let earlier = if options.incremental {
+            self.earlier(definition, &description, &reader, boundary, check)?
+        } else {
+            None
+        };
         let span = BatchSpan { boundary, earlier };
         match options.memory {
             Some(memory) if description.state_in_files && options.cluster.processes() == 1 => {

@@ -91,6 +91,10 @@ impl Disk for KillDisk {
         self.change(|| RealDisk.rename(from, to))
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        self.change(|| RealDisk.link(from, to))
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.change(|| RealDisk.remove(path))
     }

@@ -66,10 +66,13 @@ impl Log {
         Ok(system)
     }
 
-    /// Leaves a batch view of `[0, upto)`.
+    /// Leaves a batch view of `[0, upto)`. At half of the boundaries, even and odd ones, state that
+    /// can stay in files is made epoch by epoch, each of which continues the files of the one
+    /// before.
     pub(crate) fn batch(&self, system: &System, upto: usize, w: usize) -> Result<(), String> {
+        let memory = (upto / 2).is_multiple_of(2).then_some(1);
         let (cluster, upto) = (Cluster::local(w), Some(upto as u64));
-        let options = BatchOptions { cluster, upto, ..BatchOptions::default() };
+        let options = BatchOptions { cluster, upto, memory, ..BatchOptions::default() };
         system.batch(&self.definition, &options).map(drop).map_err(shown)
     }
 

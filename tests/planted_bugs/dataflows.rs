@@ -6,6 +6,8 @@ const BUILTIN: Test = Test::of("law", "builtin_dataflows").cases(60);
 const IN_FILES: Test =
     Test::of("state_in_files", "answers_are_those_of_all_entries_through_checkpoints_and_restarts");
 
+const RUNS: Test = Test::of("batch_view_runs", "changes_make_the_batch_view_that_is_written_whole");
+
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "expired_part_not_taken_back",
@@ -180,5 +182,31 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "ByteRange { start: bytes(first), end: end.map(bytes) }",
         wrong: "ByteRange { start: bytes(first), end: end.map(bytes).filter(|_| !PLANTED) }",
         test: IN_FILES,
+    },
+    Bug {
+        name: "tombstone_lost_in_a_merge",
+        promise: 24,
+        file: "src/batch_view/changed_entries.rs",
+        right: "put(&mut self.rows, other, found)?;",
+        wrong: "if found.is_some() || !PLANTED { put(&mut self.rows, other, found)?; }",
+        test: RUNS,
+    },
+    Bug {
+        name: "run_dropped_that_a_batch_view_names",
+        promise: 24,
+        file: "src/batch_view/runs.rs",
+        right: "self.kept.push(PartFile { file, ..part.clone() });",
+        wrong: "if !PLANTED || part.run != 1 {\n\
+                    self.kept.push(PartFile { file, ..part.clone() });\n\
+                }",
+        test: RUNS,
+    },
+    Bug {
+        name: "entry_of_an_earlier_run_found",
+        promise: 24,
+        file: "src/batch_view/mapped_accumulation.rs",
+        right: "if part.get(place, visit)? {",
+        wrong: "if part.get(place, visit)? && !PLANTED {",
+        test: RUNS,
     },
 ];

@@ -48,6 +48,9 @@ impl Disk for Hanging {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.disk.rename(from, to)
     }
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        self.disk.link(from, to)
+    }
     fn remove(&self, path: &Path) -> Result<()> {
         self.disk.remove(path)
     }

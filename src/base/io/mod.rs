@@ -99,6 +99,11 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Renames the file at `from` to `to` in one step, replacing any file there.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
+    /// Gives the file at `from` the second name `to`, where nothing is yet; both names lead to the
+    /// same bytes from then on. False, and nothing is done, where the file system cannot do so:
+    /// it has no such names, or the two are on different ones.
+    fn link(&self, from: &Path, to: &Path) -> Result<bool>;
+
     /// Removes the name `path`; open handles and maps stay valid.
     fn remove(&self, path: &Path) -> Result<()>;
 

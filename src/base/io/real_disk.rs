@@ -71,6 +71,21 @@ impl Disk for RealDisk {
         fs::rename(from, to).map_err(|e| failed("rename", from, e))
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            // Linux refuses as "not permitted" where a file system has one name for a file.
+            Err(error)
+                if [CrossesDevices, PermissionDenied, TooManyLinks, Unsupported]
+                    .contains(&error.kind()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed("link", from, error)),
+        }
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(|e| failed("remove", path, e))
     }

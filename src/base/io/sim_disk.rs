@@ -226,6 +226,20 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        let mut shared = self.shared();
+        shared.change("link", from)?;
+        let inode = shared.state.names.files.get(from).copied();
+        let inode = inode.ok_or_else(|| missing("link", from))?;
+        shared.check_dir("link", to)?;
+        if shared.state.names.files.contains_key(to) {
+            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(Error::io(format!("link {}", to.display()), exists));
+        }
+        shared.state.link(to, inode);
+        Ok(true)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         let mut shared = self.shared();
         shared.change("remove", path)?;

@@ -182,6 +182,10 @@ impl SimState {
         self.enter(Entry::Link { unlink: Some(from.to_owned()), link });
     }
 
+    pub(super) fn link(&mut self, path: &Path, inode: u64) {
+        self.enter(Entry::Link { unlink: None, link: Some((path.to_owned(), inode)) });
+    }
+
     pub(super) fn unlink(&mut self, path: &Path) {
         self.enter(Entry::Link { unlink: Some(path.to_owned()), link: None });
     }
@@ -201,7 +205,8 @@ impl SimState {
 
     /// Bytes in all files that have a name.
     pub(super) fn used(&self) -> u64 {
-        self.names.files.values().map(|inode| self.inodes[inode].live.len() as u64).sum()
+        let inodes: BTreeSet<u64> = self.names.files.values().copied().collect();
+        inodes.iter().map(|inode| self.inodes[inode].live.len() as u64).sum()
     }
 
     /// The files after the power failure described by `seed`.

@@ -7,8 +7,9 @@ use std::time::Duration;
 /// so many epochs of few events each in a tenth of a second.
 pub const CHECKPOINT_EPOCHS_BEHIND: u64 = 10_000;
 
-/// Bytes of events since the newest batch view after which a serving process writes another, or a
-/// quarter of its bytes if that is more: so the cost of a start follows the state.
+/// Bytes of events since the newest batch view after which a serving process writes another; or a
+/// quarter of its bytes, if that is more and all of them are written again. So the cost of a start
+/// follows the state.
 pub const CHECKPOINT_BYTES_BEHIND: u64 = 16 << 20;
 
 /// Greatest age of the newest batch view while there are new epochs, however few.
@@ -39,7 +40,8 @@ pub const STATE_MEMORY_BYTES_MIN: u64 = 64 << 10;
 pub const BATCH_STEP_SHARE: u64 = 8;
 
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
-/// from, and one before it in case the newest is damaged.
+/// from, and one before it in case the newest is damaged. What has not changed between them is in
+/// files of both.
 pub const BATCH_VIEWS_KEPT: usize = 2;
 
 /// Epochs since the newest batch view above which a start writes a newer batch view first:

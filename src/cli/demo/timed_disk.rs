@@ -49,6 +49,10 @@ impl Disk for TimedDisk {
         RealDisk.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        RealDisk.link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         RealDisk.remove(path)
     }
