@@ -251,8 +251,10 @@ fn a_change_costs_a_change() {
     let runs = parts(&disk, 2);
     assert_eq!(runs.len(), 2, "{runs:?}");
     assert!(runs[1].1 * 4 < runs[0].1, "{runs:?}");
-    let (view, all) = some(&(Arc::new(SimDisk::new()) as Arc<dyn Disk>), 60);
-    check(&view, &all);
+    for times in (1..12).chain([60]) {
+        let (view, all) = some(&(Arc::new(SimDisk::new()) as Arc<dyn Disk>), times);
+        check(&view, &all);
+    }
     let disk = SimDisk::new();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     some(&shared, 60);

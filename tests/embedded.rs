@@ -80,7 +80,8 @@ impl House {
 
     fn start(&self, listen: &str) -> diptych::Result<Servers> {
         let listen = Some(listen.parse().unwrap());
-        let pg_listen = Some("127.0.0.1:0".parse().unwrap());
+        // Without SQL there is no such port.
+        let pg_listen = cfg!(feature = "sql").then(|| "127.0.0.1:0".parse().unwrap());
         let options = ServersOptions { listen, pg_listen, ..ServersOptions::default() };
         Servers::start(Arc::clone(&self.site), &options)
     }

@@ -234,6 +234,11 @@ fn a_mark_that_fails_for_a_moment_stops_nothing_and_one_that_goes_on_failing_ack
         (0..failures).for_each(|call| disk.fail_at(before + 2 + call, Fault::Broken));
         let outcome = writer.append(one("s", 2)).and_then(Pending::wait);
         assert_eq!(outcome.is_err(), stops, "{failures} failures: {outcome:?}");
+        // The writer is told a moment after the client.
+        let patience = Instant::now() + Duration::from_secs(10);
+        while stops && writer.failure().is_none() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         assert_eq!(writer.failure().is_some(), stops);
         let upper = Reader::open(Arc::new(disk.clone()), logs::DIR).unwrap().upper().unwrap();
         assert_eq!(upper, if stops { 2 } else { 3 }, "readers see what was acknowledged");

@@ -6,7 +6,7 @@ const BUILTIN: Test = Test::of("law", "builtin_dataflows").cases(60);
 const IN_FILES: Test =
     Test::of("state_in_files", "answers_are_those_of_all_entries_through_checkpoints_and_restarts");
 
-const RUNS: Test = Test::of("batch_view_runs", "changes_make_the_batch_view_that_is_written_whole");
+const RUNS: Test = Test::of("batch_view_runs", "a_change_costs_a_change");
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
