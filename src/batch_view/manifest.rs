@@ -74,6 +74,14 @@ pub(super) struct PartFile {
     pub(super) added: i64,
 }
 
+impl PartFile {
+    /// The part as one of run 0, which is all that formats without runs have.
+    pub(super) fn in_run_0(self) -> PartFile {
+        let added = i64::try_from(self.rows).unwrap_or(i64::MAX);
+        PartFile { run: 0, added, ..self }
+    }
+}
+
 /// The contents of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BatchViewManifest {
@@ -150,16 +158,14 @@ impl BatchViewManifest {
     /// The manifest of a body in a format.
     fn of_body(format: u32, body: &[u8]) -> std::result::Result<BatchViewManifest, String> {
         let codec = codec(BATCH_VIEW_MANIFEST_BYTES_MAX);
-        let read = if format >= FORMAT {
-            codec.deserialize::<(BatchViewManifest, Vec<(u64, i64)>)>(body)
-        } else {
-            codec.deserialize(body).map(|manifest| (manifest, Vec::new()))
-        };
-        let (mut manifest, mut runs) = read.map_err(|error| error.to_string())?;
         if format < FORMAT {
-            let added = |part: &PartFile| i64::try_from(part.rows).unwrap_or(i64::MAX);
-            runs = manifest.parts.iter().map(|part| (0, added(part))).collect();
+            let read = codec.deserialize(body).map_err(|error| error.to_string());
+            let manifest: BatchViewManifest = read?;
+            let parts = manifest.parts.into_iter().map(PartFile::in_run_0).collect();
+            return Ok(BatchViewManifest { parts, format, ..manifest });
         }
+        let read = codec.deserialize(body).map_err(|error| error.to_string());
+        let (mut manifest, runs): (BatchViewManifest, Vec<(u64, i64)>) = read?;
         if runs.len() != manifest.parts.len() {
             let (parts, runs) = (manifest.parts.len(), runs.len());
             return Err(format!("the manifest has {parts} parts and the runs of {runs}"));

@@ -159,9 +159,8 @@ impl BatchViewWriter {
                     Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
                         .remedy("run the same build in all processes")
                 })?;
-            for mut part in theirs {
-                // Processes that share a batch view write it whole.
-                part.added = i64::try_from(part.rows).unwrap_or(i64::MAX);
+            // Processes that share a batch view write it whole.
+            for part in theirs.into_iter().map(PartFile::in_run_0) {
                 if parts.iter().all(|known| known.file != part.file) {
                     parts.push(part);
                 }
