@@ -21,9 +21,14 @@ use killed::{Journal, Orders, check, command, follow, run, scaled, work_if_child
 /// The number of kills at once: each waits for the disk most of its time.
 const SIDE_BY_SIDE: usize = 6;
 const NAME: &str = "a_kill_at_any_call_loses_nothing";
+const IN_FILES: &str = "a_kill_at_any_call_loses_no_state_in_files";
 
-fn orders(dir: &tempfile::TempDir, script: u64) -> Orders {
-    Orders { dir: dir.path().join("data"), first: 0, script, at: None, torn: false }
+fn orders(dir: &tempfile::TempDir, script: u64, in_files: bool) -> Orders {
+    Orders { dir: dir.path().join("data"), first: 0, script, at: None, torn: false, in_files }
+}
+
+fn journal(orders: &Orders) -> Journal {
+    Journal { in_files: orders.in_files, ..Journal::default() }
 }
 
 fn directory() -> tempfile::TempDir {
@@ -33,10 +38,23 @@ fn directory() -> tempfile::TempDir {
 #[test]
 fn a_kill_at_any_call_loses_nothing() {
     work_if_child();
+    kill_at_all(NAME, false);
+}
+
+/// The same where history is read in steps, each of which continues the files of the one before,
+/// and batch views are runs of what has changed.
+#[test]
+fn a_kill_at_any_call_loses_no_state_in_files() {
+    work_if_child();
+    kill_at_all(IN_FILES, true);
+}
+
+fn kill_at_all(name: &str, in_files: bool) {
     for script in 0..scaled(1, 5) {
         let dir = directory();
-        let mut journal = Journal::default();
-        let quiet = run(NAME, &orders(&dir, script), &mut journal, None);
+        let orders = orders(&dir, script, in_files);
+        let mut journal = journal(&orders);
+        let quiet = run(name, &orders, &mut journal, None);
         let (calls, _) = quiet.calls.expect("nobody killed it");
         check(&dir.path().join("data"), &mut journal, "not killed");
         assert!(calls > 120, "{calls} calls: the script should seal and checkpoint");
@@ -47,7 +65,7 @@ fn a_kill_at_any_call_loses_nothing() {
             for _ in 0..SIDE_BY_SIDE {
                 scope.spawn(|| {
                     while let Some((at, torn)) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if !kill_at(script, *at, *torn) {
+                        if !kill_at(name, (script, in_files), *at, *torn) {
                             missed.lock().expect("a list").push((*at, *torn));
                         }
                     }
@@ -62,11 +80,11 @@ fn a_kill_at_any_call_loses_nothing() {
 }
 
 /// Kills a child at a call and checks its directory; false when the child ended before that call.
-fn kill_at(script: u64, at: u64, torn: bool) -> bool {
+fn kill_at(name: &str, (script, in_files): (u64, bool), at: u64, torn: bool) -> bool {
     let dir = directory();
-    let orders = Orders { at: Some(at), torn, ..orders(&dir, script) };
-    let mut journal = Journal::default();
-    let ended = run(NAME, &orders, &mut journal, None);
+    let orders = Orders { at: Some(at), torn, ..orders(&dir, script, in_files) };
+    let mut journal = journal(&orders);
+    let ended = run(name, &orders, &mut journal, None);
     let what = format!("script {script} killed at call {at}, torn {torn}");
     check(&orders.dir, &mut journal, &what);
     ended.killed
@@ -77,7 +95,7 @@ fn kill_at(script: u64, at: u64, torn: bool) -> bool {
 #[test]
 fn nothing_is_written_past_the_count() {
     let dir = directory();
-    let (orders, trace) = (orders(&dir, 0), dir.path().join("trace"));
+    let (orders, trace) = (orders(&dir, 0, false), dir.path().join("trace"));
     let child = command(NAME, &orders);
     let mut traced = Command::new("strace");
     traced.args(["-f", "-y", "-qq", "-e", "trace=pwrite64,pwritev,write,writev", "-o"]);

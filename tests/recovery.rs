@@ -44,7 +44,7 @@ impl Lineage {
         self.children += 1;
         let script = self.random.below(6);
         let first = self.children * IDS;
-        Orders { dir: self.place(), first, script, at: None, torn: false }
+        Orders { dir: self.place(), first, script, at: None, torn: false, in_files: false }
     }
 
     fn run(&mut self, orders: &Orders, kill: Option<(&str, Duration)>) -> killed::Ended {

@@ -11,7 +11,7 @@ use diptych::batch_view::{BatchView, Identity};
 use diptych::io::RealDisk;
 use diptych::log::{Reader, Writer};
 use diptych::row;
-use diptych::serving::{Digest, Index, Read};
+use diptych::serving::{Digest, Index, IndexOptions, Read};
 use diptych::system::ServeOptions;
 use diptych::time::Epoch;
 
@@ -29,8 +29,9 @@ pub(crate) fn check(dir: &Path, journal: &mut Journal, what: &str) {
     let log = compare_log(&system, journal, what);
     compare_producers(&writer, &log, what);
     let batch_views = compare_batch_views(&system, &log, what);
-    let flow = flow();
-    let options = ServeOptions::default().writer(&writer);
+    let flow = flow(journal.in_files);
+    let index = IndexOptions { views_in_files: journal.in_files, ..IndexOptions::default() };
+    let options = ServeOptions::default().writer(&writer).index(index);
     let served = system.serve(std::slice::from_ref(&flow), options);
     let served = served.unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(served.passed_over().count(), 0, "{what}: a kill leaves no damage");
@@ -68,7 +69,7 @@ pub(crate) fn check_by_reader(dir: &Path, journal: &Journal, what: &str) {
     compare_batch_views(&system, &log, what);
     let Some(last) = (log.len() as Epoch).checked_sub(1) else { return };
     let options = ServeOptions::default().until(last + 1);
-    let served = system.serve(&[flow()], options);
+    let served = system.serve(&[flow(journal.in_files)], options);
     let served = served.unwrap_or_else(|error| panic!("{what}: {error}"));
     served.wait_beyond(FLOW, last).unwrap_or_else(|error| panic!("{what}: {error}"));
     compare_views(&served.index(FLOW).expect("an index"), &log, what);

@@ -11,6 +11,7 @@ use dataflows::Transfer;
 use diptych::dataflow::{Definition, PairsExt};
 use diptych::io::RealClock;
 use diptych::log::{Append, Writer, WriterOptions};
+use diptych::serving::IndexOptions;
 use diptych::system::{BatchOptions, Cluster, RebuildOptions, Rebuilt, ServeOptions};
 use diptych::time::Epoch;
 use diptych::{Event, System};
@@ -37,23 +38,27 @@ pub(crate) struct Orders {
     /// The call at which to die, if any, and whether in the middle of it.
     pub(crate) at: Option<u64>,
     pub(crate) torn: bool,
+    /// Whether state stays in files, and history is read in the smallest steps.
+    pub(crate) in_files: bool,
 }
 
 impl Orders {
     pub(super) fn text(&self) -> String {
         let at = self.at.map_or("-".to_owned(), |at| at.to_string());
-        format!("{} {} {at} {} {}", self.first, self.script, self.torn, self.dir.display())
+        let Orders { dir, first, script, torn, in_files, .. } = self;
+        format!("{first} {script} {at} {torn} {in_files} {}", dir.display())
     }
 
     fn parse(text: &str) -> Orders {
-        let words: Vec<&str> = text.splitn(5, ' ').collect();
-        let [first, script, at, torn, dir] = words[..] else { panic!("orders {text:?}") };
+        let words: Vec<&str> = text.splitn(6, ' ').collect();
+        let [first, script, at, torn, in_files, dir] = words[..] else { panic!("orders {text:?}") };
         Orders {
             dir: dir.into(),
             first: first.parse().expect("a number"),
             script: script.parse().expect("a number"),
             at: at.parse().ok(),
             torn: torn == "true",
+            in_files: in_files == "true",
         }
     }
 }
@@ -63,13 +68,18 @@ fn say(line: impl Display) {
     std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).expect("the pipe");
 }
 
-/// The dataflow: sums by account, and their sum.
-pub(crate) fn flow() -> Definition {
-    Definition::new(FLOW, |df| {
+/// The dataflow: sums by account, and their sum; computed from the events where the state is to
+/// stay in files.
+pub(crate) fn flow(in_files: bool) -> Definition {
+    Definition::new(FLOW, move |df| {
         df.version(VERSION);
         let transfers = df.events::<Transfer>(STREAM);
-        let credits = transfers.map(|t| (t.to_account, t.amount)).sum("credits");
-        let total = credits.clone().map(|(_, sum)| ((), sum)).sum_values();
+        let credits = transfers.clone().map(|t| (t.to_account, t.amount)).sum("credits");
+        let total = if in_files {
+            transfers.map(|t| ((), t.amount)).sum("total")
+        } else {
+            credits.clone().map(|(_, sum)| ((), sum)).sum_values()
+        };
         df.view("credits", credits).columns(&["account", "sum"]);
         df.view("total", total).columns(&["sum"]);
     })
@@ -103,9 +113,13 @@ fn work(system: &System, orders: &Orders) {
     say("phase recover");
     let writer = system.writer_with(Arc::new(RealClock), options);
     let writer = writer.expect("the log opens after any kill");
-    let (flow, cluster) = (flow(), Cluster::local(1 + orders.script as usize % 2));
+    let (in_files, cluster) = (orders.in_files, Cluster::local(1 + orders.script as usize % 2));
+    let flow = flow(in_files);
     let flows = std::slice::from_ref(&flow);
+    let index = IndexOptions { views_in_files: in_files, ..IndexOptions::default() };
+    let memory = in_files.then_some(1);
     let options = ServeOptions::default().writer(&writer).cluster(cluster.clone());
+    let options = options.index(index).memory(memory);
     let served = system.serve(flows, options).expect("restored after any kill");
     let visible = |writer: &Writer| {
         if let Some(last) = writer.upper().checked_sub(1) {
@@ -119,7 +133,7 @@ fn work(system: &System, orders: &Orders) {
     visible(&writer);
     say("phase checkpoint");
     let incremental = !orders.script.is_multiple_of(3);
-    let options = BatchOptions { cluster, incremental, ..BatchOptions::default() };
+    let options = BatchOptions { cluster, incremental, memory, ..BatchOptions::default() };
     let report = system.batch(&flow, &options).expect("a batch view");
     say("phase swap");
     let (tell, told) = mpsc::channel();

@@ -30,6 +30,8 @@ pub(crate) struct Journal {
     pub(crate) sent: BTreeSet<i64>,
     /// Transfers and their epochs.
     pub(crate) acked: BTreeSet<(i64, u64)>,
+    /// Whether the state of the child stays in files.
+    pub(crate) in_files: bool,
 }
 
 /// The end of a child.
