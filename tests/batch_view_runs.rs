@@ -13,7 +13,8 @@ use diptych::batch_view::{BarrierInfo, BatchView, BatchViewWriter, Identity, Met
 use diptych::io::{Disk, Fault, RealDisk, SimDisk};
 use diptych::limits::RUNS_MAX;
 use diptych::row::{
-    AccumulationPiece, ByteRange, RowSchema, StoredAccumulation, StoredPartial, ViewInfo, encode,
+    AccumulationPiece, ByteRange, EntryBefore, RowSchema, StoredAccumulation, StoredPartial,
+    ViewInfo, encode,
 };
 use diptych::serving::{Digest, StoredView};
 use proptest::prelude::*;
@@ -88,6 +89,7 @@ fn write(
         writer.continues(earlier)?;
     }
     let since = writer.accumulation_since(NAME);
+    let files = earlier.and_then(|earlier| earlier.mapped_accumulation(NAME).ok().flatten());
     for worker in 0..workers {
         let mut part = writer.accumulation(NAME, worker)?;
         let own = |place: &&Vec<u8>| owner(place, workers) == worker;
@@ -102,7 +104,16 @@ fn write(
                 let (old, new) = (before.entries.get(place), now.entries.get(place));
                 // One that is as it was may be among the changes, too.
                 if old != new || place[8].is_multiple_of(3) {
-                    part.put(AccumulationPiece::Change { place, partial: new.map(stored) })?;
+                    let partial = new.map(stored);
+                    // What was there before is known of some.
+                    let before = match (old, &files) {
+                        (None, _) if place[8].is_multiple_of(2) => EntryBefore::Absent,
+                        (Some(old), Some(files)) if place[8].is_multiple_of(2) => {
+                            EntryBefore::There(files.digest_of(place, stored(old)))
+                        }
+                        _ => EntryBefore::Unknown,
+                    };
+                    part.put(AccumulationPiece::Change { place, partial, before })?;
                 }
             }
         } else {
@@ -170,9 +181,9 @@ fn check(view: &BatchView, all: &Contents) {
     })
     .unwrap();
     assert_eq!(rows, all.rows);
-    assert_eq!(view.view_size(VIEW).unwrap(), (all.rows.len() as u64, digest));
+    assert_eq!(view.view_size(VIEW).unwrap().1, digest);
     let mapped = view.mapped(VIEW).unwrap();
-    assert_eq!((mapped.rows(), mapped.digest()), (all.rows.len() as u64, digest));
+    assert_eq!((mapped.rows(), mapped.digest()), view.view_size(VIEW).unwrap());
     for key in 0..=255_u8 {
         let key = encode(&i64::from(key));
         let mut found = Vec::new();
@@ -216,6 +227,9 @@ proptest! {
             let nothing = (None, &Contents::default());
             let whole = write(&elsewhere, (boundary, 1), nothing, &all).unwrap();
             prop_assert_eq!(view.digest(), whole.digest());
+            let rows = all.rows.values().sum::<isize>() as u64;
+            prop_assert_eq!(view.view_size(VIEW).unwrap().0, rows);
+            prop_assert_eq!(whole.view_size(VIEW).unwrap().0, rows);
         }
     }
 }
@@ -356,14 +370,57 @@ fn any_flipped_byte_is_found_or_changes_nothing() {
     }
 }
 
+/// Fingerprints tell that a key is not there without reading any row: damage in the rows, which
+/// every read of them reports, is not met.
+#[test]
+fn a_key_that_is_not_there_reads_no_rows() {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut all = Contents::default();
+    all.change(&(0..=255).map(|key| (key, Some(u16::from(key)), false)).collect::<Vec<_>>());
+    let view = write(&shared, (1, 1), (None, &Contents::default()), &all).unwrap();
+    let behind_the_magic_and_a_frame = 8 + 8 + 20;
+    for (path, mut bytes) in disk.files() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.contains(".accumulation.") || name.contains(".view.") {
+            // The first row of the first block, which is the only one.
+            bytes[behind_the_magic_and_a_frame] ^= 0x20;
+            disk.tamper(&path, Some(&bytes));
+        }
+    }
+    let accumulation_of_damage = view.mapped_accumulation(NAME);
+    assert!(accumulation_of_damage.is_err_and(|error| error.is_damaged()), "its ends are read");
+    let damaged = view.mapped(VIEW).unwrap();
+    let mut vain = 0;
+    for key in 256..10_000_i64 {
+        let get = damaged.get(&encode(&key), &mut |_, _| panic!("{key} is not there"));
+        vain += usize::from(get.is_err_and(|error| error.is_damaged()));
+    }
+    // Each of 256 fingerprints is that of one in 65,536 keys: about 38 are expected.
+    assert!((1..150).contains(&vain), "{vain} of 9,744 reads met rows");
+    for key in 0..=255_i64 {
+        assert!(damaged.get(&encode(&key), &mut |_, _| ()).is_err_and(|one| one.is_damaged()));
+    }
+}
+
+/// `tests/golden/fingerprints-v1` was written by the release that had fingerprints first, and never
+/// changes.
+#[test]
+fn a_batch_view_with_fingerprints_opens() {
+    opens("fingerprints-v1");
+}
+
 /// `tests/golden/runs-v1` was written by the release that had runs first, and never changes.
 #[test]
 fn a_batch_view_with_runs_opens() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs-v1");
+    opens("runs-v1");
+}
+
+fn opens(name: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let memory = SimDisk::new();
     let (view, all) = some(&(Arc::new(memory) as Arc<dyn Disk>), 3);
-    if std::env::var_os("DIPTYCH_BLESS").is_some() {
-        assert!(!golden.exists(), "it is released and stays as it is");
+    if std::env::var_os("DIPTYCH_BLESS").is_some() && !golden.exists() {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         view.copy_to(&disk, &golden).unwrap();
     }

@@ -143,7 +143,8 @@ proptest! {
             prop_assert!(a.difference(view, &b, view).next().is_none());
         }
         let status = ours.status().views.into_iter().map(|view| (view.rows, view.memory_bytes));
-        let stated = rows.iter().map(|rows| (rows.len() as isize, 0));
+        let times = |rows: &Rows| rows.values().sum::<isize>().max(0);
+        let stated = rows.iter().map(|rows| (times(rows), 0));
         prop_assert!(status.eq(stated), "rows as the manifest states them, none in memory");
     }
 }
@@ -218,9 +219,9 @@ fn a_flipped_byte_is_named_by_who_meets_it_or_changes_nothing() {
         }
         file.write_at(at, &[bytes[at as usize]]).expect("mended");
     }
-    // The view that was not touched, and magic numbers, which nobody reads.
+    // The view that was not touched, fingerprints, which are done without, and magic numbers.
     println!("refused {refused} times, not met {unread} times");
-    assert!(refused > 190, "{refused}");
+    assert!(refused > 150, "{refused}");
 }
 
 #[test]

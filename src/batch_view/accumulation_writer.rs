@@ -1,7 +1,7 @@
 //! Writer of one worker's part of an accumulation: blocks in the engine's own form, entries in the
 //! order of their places, or changes of entries.
 
-use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
+use super::block::{BlockWriter, MAGIC, MAGIC_FINGERPRINTS};
 use super::changed_entries::ChangedEntries;
 use super::entry_form::form_of;
 use super::manifest::PartFile;
@@ -44,7 +44,7 @@ impl<'a> AccumulationWriter<'a> {
     }
 
     fn rows(&self) -> Result<SortedRows> {
-        let (blocks, part) = self.begin(MAGIC_LEVELS)?;
+        let (blocks, part) = self.begin(MAGIC_FINGERPRINTS)?;
         Ok(SortedRows::new(blocks, part, ACCUMULATION_ENTRIES_BLOCK_BYTES))
     }
 
@@ -63,8 +63,8 @@ impl<'a> AccumulationWriter<'a> {
         match piece {
             AccumulationPiece::Block(bytes, entries) => self.block(bytes, entries),
             AccumulationPiece::Entry { place, partial } => self.entry(place, partial),
-            AccumulationPiece::Change { place, partial } => match &mut self.part {
-                Form::Changes(changes) => changes.push(place, partial),
+            AccumulationPiece::Change { place, partial, before } => match &mut self.part {
+                Form::Changes(changes) => changes.push(place, partial, before),
                 _ => panic!("accumulation {:?} is written whole, not as changes", self.name),
             },
         }

@@ -12,6 +12,8 @@ use diptych_base::io::File;
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
 /// The magic bytes of a part with rows in order and an index that has levels.
 pub(super) const MAGIC_LEVELS: [u8; 8] = *b"DPTPART2";
+/// The magic bytes of a part whose index has levels and fingerprints of keys.
+pub(super) const MAGIC_FINGERPRINTS: [u8; 8] = *b"DPTPART3";
 /// The bytes before each block: length and checksum.
 pub(super) const FRAME: usize = 8;
 
@@ -95,25 +97,20 @@ pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buf
     Ok((block, (start + len) as u64))
 }
 
-/// The blocks of a mapped file, in order.
+/// The blocks of a mapped file without an index, in order.
 pub(super) struct BlockReader {
-    pub(super) path: Arc<Path>,
-    pub(super) file: Buffer,
+    path: Arc<Path>,
+    file: Buffer,
     offset: u64,
     left: u64,
 }
 
 impl BlockReader {
     pub(super) fn new(path: Arc<Path>, file: Buffer, blocks: u64) -> Result<Self> {
-        if ![MAGIC, MAGIC_LEVELS].iter().any(|magic| file.starts_with(magic)) {
+        if !file.starts_with(&MAGIC) {
             return Err(damaged(&path, 0, "this is not a part of a batch view"));
         }
         Ok(BlockReader { path, file, offset: MAGIC.len() as u64, left: blocks })
-    }
-
-    /// The offset of the next block.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
     }
 }
 

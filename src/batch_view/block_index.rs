@@ -6,7 +6,12 @@
 //! each of those; and so on, up to one block, the root. A separator is cut after some bytes, so a
 //! block of the index is bounded for keys of any length and number: where keys begin alike for
 //! longer, their blocks are told apart by their first rows.
+//!
+//! Beside each block of the lowest level are the *fingerprints* of the keys in its blocks of rows, two
+//! bytes of a hash of each key. Where none of a block is that of a key, the block does not have the
+//! key, and it is not read; of the others one in some hundreds is read in vain.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -14,16 +19,17 @@ use arrow_buffer::Buffer;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 
-use super::block::{BlockWriter, FRAME, MAGIC, MAGIC_LEVELS, damaged, read_block};
+use super::block::{FRAME, MAGIC, MAGIC_FINGERPRINTS, MAGIC_LEVELS, damaged, read_block};
 use super::manifest::{PartFile, codec};
 use super::row_codec::row_at;
-use diptych_base::error::{Error, Kind, Result};
+use diptych_base::error::Result;
+use diptych_base::hash_buckets::key_hash;
 use diptych_base::limits::{
     BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
 };
 
-/// The bytes of an entry beside its separator: an offset and a length.
-const ENTRY: usize = 8 + 8;
+/// The bytes of an entry beside its separator: an offset, a length, and a number of keys.
+pub(super) const ENTRY: usize = 8 + 8 + 4;
 const _: () = assert!(
     ((BATCH_VIEW_BLOCK_BYTES + BATCH_VIEW_SEPARATOR_BYTES + 2 * ENTRY) as u64)
         < BATCH_VIEW_FOOTER_BYTES_MAX,
@@ -39,10 +45,21 @@ pub(super) type BlockEntry = (u64, Vec<u8>);
 
 /// A block of the index.
 #[derive(Serialize, Deserialize)]
-struct Level {
+pub(super) struct LevelForm {
     /// The level: 1 when the entries are of blocks of rows.
-    level: u32,
-    entries: Vec<BlockEntry>,
+    pub(super) level: u32,
+    pub(super) entries: Vec<BlockEntry>,
+}
+
+/// A block of the lowest level, in parts with fingerprints.
+#[derive(Serialize, Deserialize)]
+pub(super) struct LeafForm {
+    pub(super) level: u32,
+    pub(super) entries: Vec<BlockEntry>,
+    /// The offset of the block of fingerprints.
+    pub(super) fingerprints: u64,
+    /// The number of keys in each block of rows.
+    pub(super) keys: Vec<u32>,
 }
 
 /// The separator of a block that begins with `first`, after one that ends with `last`.
@@ -52,49 +69,17 @@ pub(super) fn separator(last: Option<&[u8]>, first: &[u8]) -> Vec<u8> {
     first[..(shared + 1).min(first.len()).min(BATCH_VIEW_SEPARATOR_BYTES)].to_vec()
 }
 
-/// Writes the levels above the blocks of rows. Gives the offset of the root.
-///
-/// # Errors
-/// What the disk reports.
-pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<BlockEntry>) -> Result<u64> {
-    let mut level = 0;
-    loop {
-        level += 1;
-        let mut above: Vec<BlockEntry> = Vec::new();
-        let mut rest = entries.into_iter().peekable();
-        loop {
-            let mut some = Vec::new();
-            let mut bytes = 0;
-            while bytes < BATCH_VIEW_BLOCK_BYTES
-                && let Some(entry) = rest.next()
-            {
-                bytes += ENTRY + entry.1.len();
-                some.push(entry);
-            }
-            let first = some.first().map(|entry| entry.1.clone()).unwrap_or_default();
-            above.push((blocks.len, first));
-            let block =
-                codec(BATCH_VIEW_FOOTER_BYTES_MAX).serialize(&Level { level, entries: some });
-            let block = block.map_err(|error| {
-                let message = format!("a block of the index of blocks: {error}");
-                Error::new(Kind::Input, message).remedy("report this: it is bounded")
-            })?;
-            blocks.push(&block, BATCH_VIEW_FOOTER_BYTES_MAX)?;
-            if rest.peek().is_none() {
-                break;
-            }
-        }
-        if let [(root, _)] = above[..] {
-            return Ok(root);
-        }
-        entries = above;
-    }
+/// The fingerprint of a key: a part whose index has none that is equal does not have the key.
+pub(super) fn fingerprint(key: &[u8]) -> u16 {
+    key_hash(key) as u16
 }
 
 /// A block of rows in the index.
 pub(super) struct RowBlock {
     pub(super) offset: u64,
     pub(super) separator: Vec<u8>,
+    /// Which of the leaf's fingerprints are those of its keys.
+    keys: Range<usize>,
     /// Its rows, where they are kept once the checksum has been verified.
     pub(super) rows: OnceLock<Arc<BlockRows>>,
 }
@@ -130,7 +115,14 @@ impl BlockRows {
 /// A block of the lowest level: read when a key is first looked up in it.
 struct Leaf {
     entry: BlockEntry,
-    blocks: OnceLock<Box<[RowBlock]>>,
+    blocks: OnceLock<LeafBlocks>,
+}
+
+struct LeafBlocks {
+    blocks: Box<[RowBlock]>,
+    /// Two bytes for each key, in the order of the blocks; none in parts of older formats, and where
+    /// they are damaged: rows are read then.
+    fingerprints: Option<Buffer>,
 }
 
 /// The index of a part. The levels above the lowest are in memory.
@@ -150,7 +142,9 @@ impl BlockIndex {
         let mut index = BlockIndex { path, file, leaves: Vec::new() };
         match index.file.get(..MAGIC.len()) {
             Some(magic) if magic == MAGIC => index.one_block(part)?,
-            Some(magic) if magic == MAGIC_LEVELS => index.levels(part)?,
+            Some(magic) if magic == MAGIC_LEVELS || magic == MAGIC_FINGERPRINTS => {
+                index.levels(part)?;
+            }
             _ => return Err(damaged(&index.path, 0, "this is not a part of a batch view")),
         }
         Ok(index)
@@ -163,7 +157,8 @@ impl BlockIndex {
             .map_err(|error| damaged(&self.path, part.footer, error))?;
         self.check(entries.len() as u64 == part.blocks, entries.len(), part)?;
         let entry = (part.footer, Vec::new());
-        self.leaves = vec![Leaf { entry, blocks: OnceLock::from(blocks_of(entries)) }];
+        let blocks = LeafBlocks { blocks: blocks_of(entries, None), fingerprints: None };
+        self.leaves = vec![Leaf { entry, blocks: OnceLock::from(blocks) }];
         Ok(())
     }
 
@@ -186,7 +181,7 @@ impl BlockIndex {
                 all.extend(next.entries);
                 self.check(all.len() as u64 <= part.blocks, all.len(), part)?;
             }
-            level = Level { level: below, entries: all };
+            level = LevelForm { level: below, entries: all };
         }
         let leaf = |entry| Leaf { entry, blocks: OnceLock::new() };
         self.leaves = entries.into_iter().map(leaf).collect();
@@ -199,11 +194,73 @@ impl BlockIndex {
         if fits { Ok(()) } else { Err(damaged(&self.path, part.footer, what())) }
     }
 
-    fn read(&self, offset: u64) -> Result<Level> {
+    /// A block of the index, without what belongs to fingerprints.
+    fn read(&self, offset: u64) -> Result<LevelForm> {
+        if let Some(LeafForm { level, entries, .. }) = self.read_leaf(offset)? {
+            return Ok(LevelForm { level, entries });
+        }
         let (block, _) = read_block(&self.path, &self.file, offset)?;
         codec(BATCH_VIEW_FOOTER_BYTES_MAX)
             .deserialize(&block)
             .map_err(|error| damaged(&self.path, offset, error))
+    }
+
+    /// A block of the lowest level with fingerprints; none where it is of another level, or has
+    /// none.
+    fn read_leaf(&self, offset: u64) -> Result<Option<LeafForm>> {
+        if !self.file.starts_with(&MAGIC_FINGERPRINTS) {
+            return Ok(None);
+        }
+        let (block, _) = read_block(&self.path, &self.file, offset)?;
+        if !block.starts_with(&1_u32.to_le_bytes()) {
+            return Ok(None);
+        }
+        codec(BATCH_VIEW_FOOTER_BYTES_MAX)
+            .deserialize(&block)
+            .map(Some)
+            .map_err(|error| damaged(&self.path, offset, error))
+    }
+
+    fn leaf_blocks(&self, offset: u64) -> Result<LeafBlocks> {
+        let Some(leaf) = self.read_leaf(offset)? else {
+            let LevelForm { level, entries } = self.read(offset)?;
+            if level != 1 {
+                return Err(damaged(&self.path, offset, "a block of the index is elsewhere"));
+            }
+            return Ok(LeafBlocks { blocks: blocks_of(entries, None), fingerprints: None });
+        };
+        if leaf.keys.len() != leaf.entries.len() {
+            let (blocks, counted) = (leaf.entries.len(), leaf.keys.len());
+            let what = format!("{blocks} blocks, the keys of {counted}");
+            return Err(damaged(&self.path, offset, what));
+        }
+        let keys = leaf.keys.iter().fold(0_u64, |sum, keys| sum.saturating_add(u64::from(*keys)));
+        let is_whole = |bytes: &Buffer| bytes.len() as u64 == keys.saturating_mul(2);
+        let read = read_block(&self.path, &self.file, leaf.fingerprints);
+        let fingerprints = read.ok().map(|(bytes, _)| bytes).filter(is_whole);
+        Ok(LeafBlocks { blocks: blocks_of(leaf.entries, Some(&leaf.keys)), fingerprints })
+    }
+
+    fn leaf(&self, leaf: usize) -> Result<&LeafBlocks> {
+        let Leaf { entry: (offset, _), blocks } = &self.leaves[leaf];
+        if let Some(blocks) = blocks.get() {
+            return Ok(blocks);
+        }
+        let read = self.leaf_blocks(*offset)?;
+        Ok(blocks.get_or_init(|| read))
+    }
+
+    /// Can a block of rows have a key with this fingerprint? True where there are no fingerprints,
+    /// false behind the last block of the leaf.
+    ///
+    /// # Errors
+    /// When the block of the index is damaged.
+    pub(super) fn may_have(&self, (leaf, block): (usize, usize), print: u16) -> Result<bool> {
+        let LeafBlocks { blocks, fingerprints } = self.leaf(leaf)?;
+        let Some(fingerprints) = fingerprints else { return Ok(true) };
+        let Some(RowBlock { keys, .. }) = blocks.get(block) else { return Ok(false) };
+        let prints = fingerprints.get(keys.start * 2..keys.end * 2).unwrap_or_default();
+        Ok(prints.chunks_exact(2).any(|bytes| bytes == print.to_le_bytes()))
     }
 
     /// The number of blocks in the lowest level.
@@ -216,15 +273,7 @@ impl BlockIndex {
     /// # Errors
     /// When that block is damaged.
     pub(super) fn blocks(&self, leaf: usize) -> Result<&[RowBlock]> {
-        let Leaf { entry: (offset, _), blocks } = &self.leaves[leaf];
-        if let Some(blocks) = blocks.get() {
-            return Ok(blocks);
-        }
-        let Level { level, entries } = self.read(*offset)?;
-        if level != 1 {
-            return Err(damaged(&self.path, *offset, "a block of the index is elsewhere"));
-        }
-        Ok(blocks.get_or_init(|| blocks_of(entries)))
+        Ok(&self.leaf(leaf)?.blocks)
     }
 
     /// The last block that begins below `key`, as leaf and place in it; the first of all when none
@@ -255,8 +304,15 @@ impl BlockIndex {
     }
 }
 
-fn blocks_of(entries: Vec<BlockEntry>) -> Box<[RowBlock]> {
-    let block = |(offset, separator)| RowBlock { offset, separator, rows: OnceLock::new() };
+/// The blocks of a leaf, each with so many `keys`.
+fn blocks_of(entries: Vec<BlockEntry>, keys: Option<&[u32]>) -> Box<[RowBlock]> {
+    let mut keys = keys.unwrap_or_default().iter();
+    let mut end = 0_usize;
+    let block = |(offset, separator)| {
+        let start = end;
+        end = keys.next().map_or(end, |keys| end.saturating_add(*keys as usize));
+        RowBlock { offset, separator, keys: start..end, rows: OnceLock::new() }
+    };
     entries.into_iter().map(block).collect()
 }
 

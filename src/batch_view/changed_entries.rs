@@ -1,14 +1,13 @@
 //! One worker's part of a run of changes: entries that changed, and those of the runs merged in.
 
 use super::block::BlockWriter;
-use super::entry_form::{GONE, form_of};
+use super::entry_form::{GONE, digest_of, form_of};
 use super::manifest::PartFile;
 use super::mapped_accumulation::{MappedAccumulation, MergedEntries, places_of};
 use super::runs::NewRun;
 use super::sorted_rows::SortedRows;
 use diptych_base::error::Result;
-use diptych_row::{ByteRange, StoredAccumulation, StoredPartial};
-use diptych_serving::Digest;
+use diptych_row::{ByteRange, Digest, EntryBefore, StoredAccumulation, StoredPartial};
 
 /// The changes of the entries of one owner, in the order of their places.
 pub(super) struct ChangedEntries {
@@ -41,8 +40,13 @@ impl ChangedEntries {
         Ok(ChangedEntries { rows, range, merged, before, digest, added })
     }
 
-    /// Adds a change after the one before.
-    pub(super) fn push(&mut self, place: &[u8], new: Option<StoredPartial<'_>>) -> Result<()> {
+    /// Adds a change after the one before: of a place where there is `new` now, and was `before`.
+    pub(super) fn push(
+        &mut self,
+        place: &[u8],
+        new: Option<StoredPartial<'_>>,
+        before: EntryBefore,
+    ) -> Result<()> {
         let range = &self.range;
         assert!(
             range.contains(place),
@@ -57,23 +61,27 @@ impl ChangedEntries {
             }
             self.merged.step()?;
         }
-        let mut is_same = false;
-        let mut was_there = false;
-        let (digest, added) = (&mut self.digest, &mut self.added);
+        let old = match before {
+            EntryBefore::Unknown => self.look_up(place)?,
+            EntryBefore::Absent => None,
+            EntryBefore::There(digest) => Some(digest),
+        };
+        let now = new.map(|new| digest_of(place, new));
+        self.digest = self.digest.plus(now.unwrap_or_default()).minus(old.unwrap_or_default());
+        let more = i64::from(now.is_some()) - i64::from(old.is_some());
+        self.added = self.added.saturating_add(more);
+        // What is as it was needs no row, unless the merged runs hide another.
+        if now == old && !is_merged { Ok(()) } else { put(&mut self.rows, place, new) }
+    }
+
+    /// The digest of the entry that the files have at a place.
+    fn look_up(&self, place: &[u8]) -> Result<Option<Digest>> {
+        let mut found = None;
         self.before.get(place, &mut |old| {
-            was_there = true;
-            is_same = new == Some(old);
-            digest.add(place, old.bytes, -form_of(old));
-            *added = added.saturating_sub(1);
+            found = Some(digest_of(place, old));
             Ok(())
         })?;
-        if let Some(new) = new {
-            digest.add(place, new.bytes, form_of(new));
-            *added = added.saturating_add(1);
-        }
-        // What is neither there nor was needs no row, unless the merged runs hide another.
-        let says_nothing = is_same || new.is_none() && !was_there;
-        if says_nothing && !is_merged { Ok(()) } else { put(&mut self.rows, place, new) }
+        Ok(found)
     }
 
     /// Writes the rest.

@@ -1,7 +1,7 @@
 //! The form of an accumulation's entry as a row: the place is the key, the partial is the value,
 //! and the multiplicity tells what they are.
 
-use diptych_row::StoredPartial;
+use diptych_row::{Digest, StoredPartial};
 
 /// The bytes of a place before its key: the hash of the key.
 pub(super) const HASH: usize = 8;
@@ -18,6 +18,13 @@ pub(super) type FoundEntry<'b> = Option<StoredPartial<'b>>;
 /// The multiplicity of the row that holds a partial.
 pub(super) fn form_of(partial: StoredPartial<'_>) -> isize {
     if partial.wide { WIDE } else { IN_RANGE }
+}
+
+/// The digest of the row that holds a partial.
+pub(super) fn digest_of(place: &[u8], partial: StoredPartial<'_>) -> Digest {
+    let mut digest = Digest::default();
+    digest.add(place, partial.bytes, form_of(partial));
+    digest
 }
 
 /// The entry that a row is; none for a row that is none.

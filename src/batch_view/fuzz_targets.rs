@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
+use super::block::{FRAME, MAGIC, MAGIC_FINGERPRINTS, MAGIC_LEVELS};
+use super::block_index::{LeafForm, LevelForm, fingerprint};
 use super::manifest::{
-    BarrierInfo, BatchViewManifest, FORMAT, FORMAT_WITHOUT_RUNS, Meta, PartFile, seal,
+    BarrierInfo, BatchViewManifest, FORMAT, FORMAT_OF_RUNS, Meta, PartFile, codec, seal,
 };
 use super::paths::{Identity, PartKind};
 use super::reader::BatchView;
 use super::row_codec::{put_row, visit_rows};
 use diptych_base::fuzz_target::Decoder;
 use diptych_base::io::{Disk, SimDisk, replace};
-use diptych_row::{ByteRange, RowSchema, StoredAccumulation, ViewInfo, encode};
-use diptych_serving::Digest;
+use diptych_row::{ByteRange, Digest, RowSchema, StoredAccumulation, ViewInfo, encode};
 
 const ROOT: &str = "data";
 const VIEW: &str = "counts";
@@ -21,8 +21,8 @@ const VIEW: &str = "counts";
 /// The decoders of manifests, rows of blocks, and the index of a view's blocks.
 pub fn hostile() -> Vec<Decoder> {
     vec![
-        Decoder::new("batch view: manifest", vec![manifest_body(FORMAT_WITHOUT_RUNS)], |bytes| {
-            run_manifest(FORMAT_WITHOUT_RUNS, bytes);
+        Decoder::new("batch view: manifest", vec![manifest_body(FORMAT_OF_RUNS - 1)], |bytes| {
+            run_manifest(FORMAT_OF_RUNS - 1, bytes);
         }),
         Decoder::new("batch view: manifest with runs", vec![manifest_body(FORMAT)], |bytes| {
             run_manifest(FORMAT, bytes);
@@ -31,6 +31,9 @@ pub fn hostile() -> Vec<Decoder> {
         Decoder::new("batch view: a part", vec![part()], |bytes| run_part(MAGIC, bytes)),
         Decoder::new("batch view: a part with levels", vec![leveled()], |bytes| {
             run_part(MAGIC_LEVELS, bytes);
+        }),
+        Decoder::new("batch view: a part with fingerprints", vec![with_fingerprints()], |bytes| {
+            run_part(MAGIC_FINGERPRINTS, bytes);
         }),
     ]
 }
@@ -46,23 +49,39 @@ fn block() -> Vec<u8> {
 /// Two framed blocks, the second of which is the index of the first.
 fn part() -> Vec<u8> {
     let index = vec![(8_u64, encode(&"be".to_owned()))];
-    let index = bincode::Options::serialize(super::manifest::codec(u64::MAX), &index);
-    let index = index.unwrap_or_else(|error| panic!("a sample: {error}"));
-    framed(&[block(), index])
+    framed(&[block(), coded(&index)])
 }
 
 /// A block of rows, a block of the index, and the root above it.
 fn leveled() -> Vec<u8> {
-    let coded = |level: u32, offset: usize| {
-        let entries = vec![(offset as u64, encode(&"be".to_owned()))];
-        let block =
-            bincode::Options::serialize(super::manifest::codec(u64::MAX), &(level, entries));
-        block.unwrap_or_else(|error| panic!("a sample: {error}"))
-    };
     let rows = block();
-    let leaf = coded(1, MAGIC.len());
-    let root = coded(2, MAGIC.len() + FRAME + rows.len());
+    let leaf = coded(&LevelForm { level: 1, entries: vec![first_at(MAGIC.len())] });
+    let offset = MAGIC.len() + FRAME + rows.len();
+    let root = coded(&LevelForm { level: 2, entries: vec![first_at(offset)] });
     framed(&[rows, leaf, root])
+}
+
+/// As [`leveled`], with fingerprints before the block of the index.
+fn with_fingerprints() -> Vec<u8> {
+    let rows = block();
+    let words = ["be", "or", "to"].map(|word| fingerprint(&encode(&word.to_owned())));
+    let prints = words.map(u16::to_le_bytes).concat();
+    let fingerprints = MAGIC.len() + FRAME + rows.len();
+    let entries = vec![first_at(MAGIC.len())];
+    let leaf = LeafForm { level: 1, entries, fingerprints: fingerprints as u64, keys: vec![3] };
+    let offset = fingerprints + FRAME + prints.len();
+    let root = coded(&LevelForm { level: 2, entries: vec![first_at(offset)] });
+    framed(&[rows, prints, coded(&leaf), root])
+}
+
+/// The entry of a block that begins with the least word.
+fn first_at(offset: usize) -> (u64, Vec<u8>) {
+    (offset as u64, encode(&"be".to_owned()))
+}
+
+fn coded(block: &impl serde::Serialize) -> Vec<u8> {
+    let bytes = bincode::Options::serialize(codec(u64::MAX), block);
+    bytes.unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 
 fn framed(blocks: &[Vec<u8>]) -> Vec<u8> {
@@ -171,7 +190,6 @@ fn read_part(disk: &Arc<dyn Disk>, mut manifest: BatchViewManifest) {
     drop(view.range(VIEW, &ByteRange::all(), 100));
     drop(view.range(VIEW, &ByteRange::prefix(b"t"), 1));
     drop(view.for_each_row(VIEW, |_, _, _| ()));
-    drop(view.mapped(VIEW).and_then(|mapped| mapped.multiplicity(b"to", b"be")));
     manifest.parts[0].kind = PartKind::Accumulation;
     manifest.meta.barriers = vec![BarrierInfo { name: VIEW.into(), types: "count".into() }];
     let view = BatchView::of(Arc::clone(disk), dir, manifest);

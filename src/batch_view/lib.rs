@@ -6,6 +6,7 @@ mod active_version;
 mod backup;
 mod block;
 mod block_index;
+mod block_index_writer;
 mod changed_entries;
 mod entry_form;
 mod fuzz_targets;

@@ -11,15 +11,15 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, read_all};
 use diptych_base::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
 use diptych_base::time::{Branch, Epoch};
-use diptych_row::ViewInfo;
-use diptych_serving::Digest;
+use diptych_row::{Digest, ViewInfo};
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
-/// block; from 2 on it has levels; from 3 on accumulations may have it, too; 4 has runs.
-pub(super) const FORMAT: u32 = 4;
-/// The format of a batch view without runs, which is what older builds read.
-pub(super) const FORMAT_WITHOUT_RUNS: u32 = 3;
+/// block; from 2 on it has levels; from 3 on accumulations may have it, too; 4 has runs; from 5 on
+/// the index has fingerprints.
+pub(super) const FORMAT: u32 = 5;
+/// The first format with runs.
+pub(super) const FORMAT_OF_RUNS: u32 = 4;
 /// The length of the head: magic, format, length of the body, checksum.
 const HEAD: usize = 8 + 4 + 4 + 4;
 
@@ -68,8 +68,8 @@ pub(super) struct PartFile {
     /// The run: 0 has everything, each later one what has changed since the one before.
     #[serde(skip)]
     pub(super) run: u64,
-    /// How many rows or entries there are more than without this part; below 0 where there are
-    /// fewer. That is `rows` in run 0.
+    /// How many rows, each as often as it is there, or entries there are more than without this
+    /// part; below 0 where there are fewer.
     #[serde(skip)]
     pub(super) added: i64,
 }
@@ -115,7 +115,7 @@ pub(super) fn seal(format: u32, body: &[u8]) -> Vec<u8> {
 impl BatchViewManifest {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let codec = codec(BATCH_VIEW_MANIFEST_BYTES_MAX);
-        let body = if self.format >= FORMAT {
+        let body = if self.format >= FORMAT_OF_RUNS {
             let runs: Vec<_> = self.parts.iter().map(|part| (part.run, part.added)).collect();
             codec.serialize(&(self, runs))
         } else {
@@ -158,7 +158,7 @@ impl BatchViewManifest {
     /// The manifest of a body in a format.
     fn of_body(format: u32, body: &[u8]) -> std::result::Result<BatchViewManifest, String> {
         let codec = codec(BATCH_VIEW_MANIFEST_BYTES_MAX);
-        if format < FORMAT {
+        if format < FORMAT_OF_RUNS {
             let read = codec.deserialize(body).map_err(|error| error.to_string());
             let manifest: BatchViewManifest = read?;
             let parts = manifest.parts.into_iter().map(PartFile::in_run_0).collect();

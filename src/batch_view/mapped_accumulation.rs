@@ -12,13 +12,14 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::block::{MAGIC, damaged, read_block};
-use super::entry_form::{FoundEntry, HASH, entry_of};
+use super::block_index::fingerprint;
+use super::entry_form::{self, FoundEntry, HASH, entry_of};
 use super::manifest::PartFile;
 use super::mapped_part::{MappedPart, Reading};
 use super::row_codec::visit_rows;
 use diptych_base::error::{Error, Result};
 use diptych_base::hash_buckets::{BUCKETS, hashes_of_owner};
-use diptych_row::{ByteRange, StoredAccumulation, StoredPartial};
+use diptych_row::{ByteRange, Digest, StoredAccumulation, StoredPartial};
 
 /// An accumulation of a batch view, read from its files. The files are mapped: it stays readable
 /// when their names are removed.
@@ -213,6 +214,9 @@ impl EntriesPart {
     ) -> Result<bool> {
         let (leaf, block) = self.block_of(place)?;
         let mut has = false;
+        if !self.part.index.may_have((leaf, block), fingerprint(place))? {
+            return Ok(has);
+        }
         self.visit_block(leaf, block, |found, partial| {
             if found == place {
                 has = true;
@@ -302,6 +306,10 @@ impl StoredAccumulation for MappedAccumulation {
         Ok(())
     }
 
+    fn digest_of(&self, place: &[u8], partial: StoredPartial<'_>) -> Digest {
+        entry_form::digest_of(place, partial)
+    }
+
     fn entries(&self) -> u64 {
         self.entries
     }
@@ -343,13 +351,13 @@ impl EngineBlocks {
 
 /// The entries of a block in order, as blocks in the engine's form: those in range, and the wide
 /// ones.
-pub(super) fn as_blocks(path: &Path, block: &[u8]) -> Vec<Result<Buffer>> {
+pub(super) fn as_blocks(path: &Path, offset: u64, block: &[u8]) -> Vec<Result<Buffer>> {
     let mut blocks = EngineBlocks::default();
     let mut outcome = Ok(());
-    let visited = visit_rows(path, 0, block, |place, bytes, form| {
+    let visited = visit_rows(path, offset, block, |place, bytes, form| {
         match entry_of(place, bytes, form) {
             Some(Some(partial)) => blocks.push(&place[HASH..], partial),
-            _ => outcome = Err(no_entry(path, 0)),
+            _ => outcome = Err(no_entry(path, offset)),
         }
         outcome.is_ok()
     });

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow_buffer::Buffer;
 
 use super::block::read_block;
-use super::block_index::{BlockIndex, BlockRows, RowBlock, halved};
+use super::block_index::{BlockIndex, BlockRows, RowBlock, fingerprint, halved};
 use super::manifest::PartFile;
 use super::row_codec::{HEAD, visit_rows};
 use diptych_base::error::Result;
@@ -75,6 +75,48 @@ impl MappedPart {
         block.map(|block| self.rows(block, keep)).transpose()
     }
 
+    /// Can the part have rows of a key? False as a rule where it has none, without reading rows.
+    pub(super) fn may_have(&self, key: &[u8]) -> Result<bool> {
+        if self.index.leaves() == 0 {
+            return Ok(false);
+        }
+        let print = fingerprint(key);
+        let (leaf, block) = self.last_below(key)?;
+        // The first row of the key is in this block, or begins the next one.
+        let last = block + 1 >= self.index.blocks(leaf)?.len();
+        let next = if last { (leaf + 1, 0) } else { (leaf, block + 1) };
+        Ok(self.index.may_have((leaf, block), print)?
+            || next.0 < self.index.leaves() && self.index.may_have(next, print)?)
+    }
+
+    /// The last block that begins below a key.
+    fn last_below(&self, key: &[u8]) -> Result<(usize, usize)> {
+        self.index.last_below(key, |leaf, block| {
+            let first = self.settled(Place { leaf, block, row: 0 }, true)?;
+            let (place, Some(rows)) = first else { return Ok(false) };
+            Ok(rows.row(&self.path, place.row)?.is_some_and(|(first, ..)| first < key))
+        })
+    }
+
+    /// The blocks of rows that are the share of reader `reader` of `readers`, with their offsets,
+    /// in order.
+    pub(super) fn share(
+        self: Arc<Self>,
+        reader: usize,
+        readers: usize,
+    ) -> impl Iterator<Item = Result<(u64, Buffer)>> {
+        let part = Arc::clone(&self);
+        let offsets =
+            (0..self.index.leaves()).flat_map(move |leaf| match self.index.blocks(leaf) {
+                Ok(blocks) => blocks.iter().map(|block| Ok(block.offset)).collect(),
+                Err(error) => vec![Err(error)],
+            });
+        offsets.skip(reader).step_by(readers).map(move |offset| {
+            let offset = offset?;
+            Ok((offset, read_block(&part.path, &part.file, offset)?.0))
+        })
+    }
+
     /// The place of the first row that is not `before`, which is true of some first rows, and the
     /// rows of its block.
     pub(super) fn seek(
@@ -83,11 +125,7 @@ impl MappedPart {
         before: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<(Place, Option<Arc<BlockRows>>)> {
         // A block may end with rows of the key that the next block begins with.
-        let (leaf, block) = self.index.last_below(key, |leaf, block| {
-            let first = self.settled(Place { leaf, block, row: 0 }, true)?;
-            let (place, Some(rows)) = first else { return Ok(false) };
-            Ok(rows.row(&self.path, place.row)?.is_some_and(|(first, ..)| first < key))
-        })?;
+        let (leaf, block) = self.last_below(key)?;
         let mut place = Place { leaf, block, row: 0 };
         let mut walked = false;
         loop {
@@ -120,19 +158,6 @@ impl MappedPart {
             let first = rows.row(&self.path, place.row)?;
             Ok(first.is_some_and(|(key, value, _)| before(key, value)))
         })
-    }
-
-    /// The multiplicity of a row in this part.
-    pub(super) fn multiplicity(&self, key: &[u8], value: &[u8]) -> Result<isize> {
-        let (place, rows) = self.seek(key, |one, other| (one, other) < (key, value))?;
-        let Some(rows) = rows else { return Ok(0) };
-        let row = rows.row(&self.path, place.row)?;
-        Ok(row.map_or(
-            0,
-            |(one, other, times)| {
-                if (one, other) == (key, value) { times } else { 0 }
-            },
-        ))
     }
 
     /// The place of the row at `place`, or of the first row after it, and the rows of its block.

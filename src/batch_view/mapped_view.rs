@@ -46,26 +46,60 @@ impl MappedView {
         Ok(MappedView { parts: opened, rows: u64::try_from(rows).unwrap_or(0), digest })
     }
 
-    /// The multiplicity of a row.
-    ///
-    /// # Errors
-    /// When what has to be read is damaged.
-    pub(super) fn multiplicity(&self, key: &[u8], value: &[u8]) -> Result<isize> {
-        self.parts
-            .iter()
-            .try_fold(0_isize, |sum, part| Ok(sum.saturating_add(part.multiplicity(key, value)?)))
-    }
-
     /// The first `limit` rows of a range, without a bound on their bytes.
     pub(super) fn first(&self, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
-        let mut page = self.page(range, None, limit)?;
-        let mut rows = std::mem::take(&mut page.rows);
-        while let Some(behind) = page.next.filter(|_| rows.len() < limit) {
-            page = self.page(range, Some(&behind), limit - rows.len())?;
-            rows.append(&mut page.rows);
-        }
-        Ok(rows)
+        first(&self.parts, range, limit)
     }
+}
+
+fn first(parts: &[Arc<MappedPart>], range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
+    let mut read = page(parts, range, None, limit)?;
+    let mut rows = std::mem::take(&mut read.rows);
+    while let Some(behind) = read.next.filter(|_| rows.len() < limit) {
+        read = page(parts, range, Some(&behind), limit - rows.len())?;
+        rows.append(&mut read.rows);
+    }
+    Ok(rows)
+}
+
+/// The first `limit` rows of a range after the cursor `behind`, of all parts.
+fn page(
+    parts: &[Arc<MappedPart>],
+    range: &ByteRange,
+    behind: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page> {
+    let mut readings = Vec::with_capacity(parts.len());
+    for part in parts {
+        let place = match behind {
+            Some(cursor) if cursor.key() >= &range.start[..] => {
+                part.seek(cursor.key(), |key, value| cursor.is_behind(key, value))?
+            }
+            _ => part.seek(&range.start, |key, _| key < &range.start[..])?,
+        };
+        readings.push(Reading::at(Arc::clone(part), place, range)?);
+    }
+    let mut filling = Filling::new(behind, limit);
+    let mut passed = Vec::new();
+    while let Some((key, value)) = least(&readings) {
+        if filling.is_full() {
+            return filling.end(true);
+        }
+        let mut multiplicity = 0_isize;
+        for (number, reading) in readings.iter().enumerate() {
+            if let Some((one, other, times)) = reading.row()
+                && (one, other) == (key, value)
+            {
+                multiplicity = multiplicity.saturating_add(times);
+                passed.push(number);
+            }
+        }
+        filling.push(key, value, multiplicity)?;
+        for number in passed.drain(..) {
+            readings[number].step(range)?;
+        }
+    }
+    filling.end(false)
 }
 
 /// All rows of a view in order.
@@ -124,44 +158,20 @@ impl ViewRows {
 
 impl StoredView for MappedView {
     fn get(&self, key: &[u8], visit: &mut dyn FnMut(&[u8], isize)) -> Result<()> {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            if part.may_have(key)? {
+                parts.push(Arc::clone(part));
+            }
+        }
         let range = ByteRange::between(key.to_vec()..=key.to_vec());
-        let rows = self.first(&range, usize::MAX)?;
+        let rows = first(&parts, &range, usize::MAX)?;
         rows.iter().for_each(|row| visit(&row.value, row.multiplicity));
         Ok(())
     }
 
     fn page(&self, range: &ByteRange, behind: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let mut readings = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            let place = match behind {
-                Some(cursor) if cursor.key() >= &range.start[..] => {
-                    part.seek(cursor.key(), |key, value| cursor.is_behind(key, value))?
-                }
-                _ => part.seek(&range.start, |key, _| key < &range.start[..])?,
-            };
-            readings.push(Reading::at(Arc::clone(part), place, range)?);
-        }
-        let mut filling = Filling::new(behind, limit);
-        let mut passed = Vec::new();
-        while let Some((key, value)) = least(&readings) {
-            if filling.is_full() {
-                return filling.end(true);
-            }
-            let mut multiplicity = 0_isize;
-            for (number, reading) in readings.iter().enumerate() {
-                if let Some((one, other, times)) = reading.row()
-                    && (one, other) == (key, value)
-                {
-                    multiplicity = multiplicity.saturating_add(times);
-                    passed.push(number);
-                }
-            }
-            filling.push(key, value, multiplicity)?;
-            for number in passed.drain(..) {
-                readings[number].step(range)?;
-            }
-        }
-        filling.end(false)
+        page(&self.parts, range, behind, limit)
     }
 
     fn rows(&self) -> u64 {

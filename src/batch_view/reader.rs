@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::block::{BlockReader, MAGIC_LEVELS, damaged};
+use super::block::{BlockReader, MAGIC, damaged};
 use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
 use super::mapped_accumulation::{MappedAccumulation, as_blocks};
+use super::mapped_part::MappedPart;
 use super::mapped_view::{MappedView, ViewRows};
 use super::paths::{self, Identity, PartKind};
 use super::row_codec::visit_rows;
@@ -242,7 +243,8 @@ impl BatchView {
         self.manifest.parts.iter().map(|part| part.bytes).sum()
     }
 
-    /// The number of rows of a view, and its digest.
+    /// The number of rows of a view, each as often as it is there, and its digest. Files of formats
+    /// 3 and before count each row once.
     ///
     /// # Errors
     /// When there is no view `name`.
@@ -377,22 +379,24 @@ impl BatchView {
             let blocks: EntryBlocks = Box::new(mapped.blocks(reader, readers));
             return Ok(blocks);
         }
-        let parts: Result<Vec<_>> = self
-            .parts(PartKind::Accumulation, name)?
-            .map(|part| {
-                let (path, file) = self.map(part)?;
-                let sorted = file.starts_with(&MAGIC_LEVELS);
-                Ok((sorted, Arc::clone(&path), BlockReader::new(path, file, part.blocks)?))
-            })
-            .collect();
-        let blocks = parts?.into_iter().flat_map(|(sorted, path, blocks)| {
-            blocks.map(move |block| (sorted.then(|| Arc::clone(&path)), block))
-        });
-        let mine = blocks.skip(reader).step_by(readers);
-        Ok(Box::new(mine.flat_map(|(sorted, block)| match (sorted, block) {
-            (Some(path), Ok(block)) => as_blocks(&path, &block),
-            (_, block) => vec![block],
-        })))
+        let mut all: EntryBlocks = Box::new(std::iter::empty());
+        for (number, part) in self.parts(PartKind::Accumulation, name)?.enumerate() {
+            let (path, file) = self.map(part)?;
+            // Not all first blocks are one reader's.
+            let reader = (reader + number) % readers;
+            all = if file.starts_with(&MAGIC) {
+                let blocks = BlockReader::new(path, file, part.blocks)?;
+                Box::new(all.chain(blocks.skip(reader).step_by(readers)))
+            } else {
+                let mapped = Arc::new(MappedPart::open(part, Arc::clone(&path), file)?);
+                let blocks = mapped.share(reader, readers);
+                Box::new(all.chain(blocks.flat_map(move |block| match block {
+                    Ok((offset, block)) => as_blocks(&path, offset, &block),
+                    Err(error) => vec![Err(error)],
+                })))
+            };
+        }
+        Ok(all)
     }
 
     /// An accumulation that is read from its files, all of which are mapped at once. None when it
@@ -425,9 +429,10 @@ impl BatchView {
         }
         for part in self.parts(PartKind::View, name)? {
             let (path, file) = self.map(part)?;
-            let mut blocks = BlockReader::new(Arc::clone(&path), file, part.blocks)?;
-            while let (offset, Some(block)) = (blocks.offset(), blocks.next()) {
-                visit_rows(&path, offset, &block?, |key, value, times| {
+            let mapped = Arc::new(MappedPart::open(part, Arc::clone(&path), file)?);
+            for block in mapped.share(0, 1) {
+                let (offset, block) = block?;
+                visit_rows(&path, offset, &block, |key, value, times| {
                     visit(key, value, times);
                     true
                 })?;

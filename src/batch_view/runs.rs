@@ -23,7 +23,7 @@ use diptych_base::error::Result;
 use diptych_base::io::Disk;
 use diptych_base::limits::{RUN_RATIO, RUNS_MAX};
 use diptych_base::time::Epoch;
-use diptych_serving::Digest;
+use diptych_row::Digest;
 
 /// What a new batch view takes over from the one that it continues.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct NewRun {
     pub(super) number: u64,
     /// The digest of the merged runs: how they change that of the contents below.
     pub(super) digest: Digest,
-    /// How many rows or entries the merged runs add.
+    /// How many rows, each as often as it is there, or entries the merged runs add.
     pub(super) added: i64,
 }
 

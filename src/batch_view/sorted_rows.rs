@@ -1,7 +1,8 @@
 //! Writer of rows in order: blocks of rows, and the index that finds the block of a key.
 
 use super::block::BlockWriter;
-use super::block_index::{self, BlockEntry};
+use super::block_index::separator;
+use super::block_index_writer::IndexWriter;
 use super::manifest::PartFile;
 use super::row_codec::put_row;
 use diptych_base::error::Result;
@@ -15,14 +16,14 @@ pub(super) struct SortedRows {
     target: usize,
     block: Vec<u8>,
     last: Option<(Vec<u8>, Vec<u8>)>,
-    /// The lowest level of the index.
-    index: Vec<BlockEntry>,
+    index: IndexWriter,
 }
 
 impl SortedRows {
     /// Begins the rows of `part`, in blocks of about `target` bytes.
     pub(super) fn new(blocks: BlockWriter, part: PartFile, target: usize) -> SortedRows {
-        SortedRows { blocks, part, target, block: Vec::new(), last: None, index: Vec::new() }
+        let index = IndexWriter::default();
+        SortedRows { blocks, part, target, block: Vec::new(), last: None, index }
     }
 
     /// Appends a row with its multiplicity.
@@ -36,9 +37,13 @@ impl SortedRows {
         if self.block.len() >= self.target {
             self.flush()?;
         }
+        let last = self.last.as_ref().map(|(key, _)| &key[..]);
+        let is_new_key = self.block.is_empty() || last != Some(key);
         if self.block.is_empty() {
-            let last = self.last.as_ref().map(|(key, _)| &key[..]);
-            self.index.push((self.blocks.len, block_index::separator(last, key)));
+            self.index.begin_block(&mut self.blocks, separator(last, key))?;
+        }
+        if is_new_key {
+            self.index.push_key(key);
         }
         if let Some((last_key, last_value)) = &mut self.last {
             assert!(
@@ -62,6 +67,7 @@ impl SortedRows {
     fn flush(&mut self) -> Result<()> {
         self.blocks.push(&self.block, BATCH_VIEW_BLOCK_BYTES_MAX as u64)?;
         self.block.clear();
+        self.part.blocks += 1;
         Ok(())
     }
 
@@ -73,8 +79,7 @@ impl SortedRows {
         if !self.block.is_empty() {
             self.flush()?;
         }
-        self.part.blocks = self.blocks.blocks;
-        self.part.footer = block_index::write(&mut self.blocks, self.index)?;
+        self.part.footer = self.index.finish(&mut self.blocks)?;
         Ok((self.blocks, self.part))
     }
 }

@@ -7,7 +7,7 @@ use bincode::Options;
 
 use super::accumulation_writer::AccumulationWriter;
 use super::block::BlockWriter;
-use super::manifest::{BatchViewManifest, FORMAT, FORMAT_WITHOUT_RUNS, Meta, PartFile, codec};
+use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, codec};
 use super::paths::{self, Identity, PartKind};
 use super::reader::BatchView;
 use super::runs::{Continued, NewRun};
@@ -17,7 +17,7 @@ use diptych_base::io::{Disk, Lock, Open, replace};
 use diptych_base::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
-use diptych_serving::Digest;
+use diptych_row::Digest;
 
 /// A batch view that is being written. Workers share it; dropping it unfinished removes its files,
 /// because the disk may be full of them. Files that a killed writer leaves are opened by no reader,
@@ -253,8 +253,6 @@ impl BatchViewWriter {
         let (kept, dropped) = continued.unwrap_or_default();
         dropped.iter().try_for_each(|part| self.disk.remove(&self.dir.join(&part.file)))?;
         parts.extend(kept);
-        let has_runs = parts.iter().any(|part| part.run > 0);
-        let format = if has_runs { FORMAT } else { FORMAT_WITHOUT_RUNS };
         parts.sort_by(|a, b| a.file.cmp(&b.file));
         if let Some(clock) = meta.sealed_us {
             super::last_epoch_stamp::write(
@@ -271,7 +269,7 @@ impl BatchViewWriter {
             workers: self.workers as u64,
             meta,
             parts,
-            format,
+            format: FORMAT,
         };
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;

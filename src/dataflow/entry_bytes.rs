@@ -13,7 +13,7 @@ use super::accumulation_codec::{Sink, codec, stored_form, unwritable};
 use super::accumulation_monoids::Accumulate;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::hash_buckets::key_hash;
-use diptych_row::{AccumulationPiece, ByteRange, StoredAccumulation, StoredPartial};
+use diptych_row::{AccumulationPiece, ByteRange, EntryBefore, StoredAccumulation, StoredPartial};
 
 thread_local! {
     static KEY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -71,41 +71,49 @@ pub(super) fn write_in_order<'p, A: Accumulate>(
     stored: Option<(&dyn StoredAccumulation, ByteRange)>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let mut memory = Ahead::of(accumulate, entries)?;
+    let mut memory = Ahead::of(entries)?;
     let mut bytes = Vec::new();
+    let mut write = |memory: &mut Ahead<'p, A::Key, &'p A::Partial>, sink: &mut Sink<'_>| {
+        if let Some(partial) = memory.at.filter(|partial| !accumulate.is_zero(partial)) {
+            let partial = put_partial(accumulate, partial, &mut bytes)?;
+            sink(AccumulationPiece::Entry { place: &memory.place, partial })?;
+        }
+        memory.step()
+    };
     if let Some((stored, range)) = stored {
         stored.for_each(&range, &mut |place, partial| {
             while memory.at.is_some() && memory.place[..] < *place {
-                memory.write(&mut bytes, sink)?;
+                write(&mut memory, sink)?;
             }
             if memory.at.is_some() && memory.place[..] == *place {
-                return memory.write(&mut bytes, sink);
+                return write(&mut memory, sink);
             }
             sink(AccumulationPiece::Entry { place, partial })
         })?;
     }
     while memory.at.is_some() {
-        memory.write(&mut bytes, sink)?;
+        write(&mut memory, sink)?;
     }
     Ok(())
 }
 
-/// Writes entries as changes, in the order of their places: one whose partial is zero is gone.
+/// Writes entries as changes, in the order of their places, each with what the files have in its
+/// place: one whose partial is zero is gone.
 ///
 /// # Errors
 /// When an entry cannot be written, or the sink refuses.
 pub(super) fn write_changes_in_order<'p, A: Accumulate>(
     accumulate: &'p A,
-    entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
+    entries: impl Iterator<Item = (&'p A::Key, (&'p A::Partial, EntryBefore))>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let mut memory = Ahead::of(accumulate, entries)?;
+    let mut memory = Ahead::of(entries)?;
     let mut bytes = Vec::new();
-    while let Some(partial) = memory.at {
+    while let Some((partial, before)) = memory.at {
         let place = &memory.place;
         let there = !accumulate.is_zero(partial);
         let partial = there.then(|| put_partial(accumulate, partial, &mut bytes)).transpose()?;
-        sink(AccumulationPiece::Change { place, partial })?;
+        sink(AccumulationPiece::Change { place, partial, before })?;
         memory.step()?;
     }
     Ok(())
@@ -134,55 +142,33 @@ fn by_bytes<K: Serialize>(a: &K, b: &K) -> Ordering {
     bytes(a).cmp(&bytes(b))
 }
 
-/// Sorted entries in memory, with the place of the first that is not written.
-struct Ahead<'p, A: Accumulate, I> {
-    accumulate: &'p A,
-    entries: I,
-    at: Option<&'p A::Partial>,
+/// Entries in memory in the order of their places, with the place of the first that is not written.
+struct Ahead<'p, K, E> {
+    /// The hash of each key, the key, the entry.
+    entries: std::vec::IntoIter<(u64, &'p K, E)>,
+    at: Option<E>,
     place: Vec<u8>,
 }
 
-/// An entry in memory: the hash of its key, the key, the partial.
-type Hashed<'p, A> = (u64, &'p <A as Accumulate>::Key, &'p <A as Accumulate>::Partial);
-
-impl<'p, A: Accumulate> Ahead<'p, A, std::vec::IntoIter<Hashed<'p, A>>> {
+impl<'p, K: Serialize, E: Copy> Ahead<'p, K, E> {
     /// The entries, sorted by their places.
-    fn of(
-        accumulate: &'p A,
-        entries: impl Iterator<Item = (&'p A::Key, &'p A::Partial)>,
-    ) -> Result<Self> {
-        let mut sorted: Vec<Hashed<'p, A>> =
-            entries.map(|(key, partial)| (hash_of(key), key, partial)).collect();
+    fn of(entries: impl Iterator<Item = (&'p K, E)>) -> Result<Self> {
+        let mut sorted: Vec<_> = entries.map(|(key, entry)| (hash_of(key), key, entry)).collect();
         sorted.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
             a.cmp(b).then_with(|| by_bytes(*a_key, *b_key))
         });
         let entries = sorted.into_iter();
-        let mut memory = Ahead { accumulate, entries, at: None, place: Vec::new() };
+        let mut memory = Ahead { entries, at: None, place: Vec::new() };
         memory.step()?;
         Ok(memory)
     }
-}
 
-impl<'p, A, I> Ahead<'p, A, I>
-where
-    A: Accumulate,
-    I: Iterator<Item = (u64, &'p A::Key, &'p A::Partial)>,
-{
     fn step(&mut self) -> Result<()> {
         self.at = None;
-        if let Some((_, key, partial)) = self.entries.next() {
+        if let Some((_, key, entry)) = self.entries.next() {
             put_place(key, &mut self.place)?;
-            self.at = Some(partial);
+            self.at = Some(entry);
         }
         Ok(())
-    }
-
-    /// Writes the entry it is at, unless that is zero, and moves to the next.
-    fn write(&mut self, bytes: &mut Vec<u8>, sink: &mut Sink<'_>) -> Result<()> {
-        if let Some(partial) = self.at.filter(|partial| !self.accumulate.is_zero(partial)) {
-            let partial = put_partial(self.accumulate, partial, bytes)?;
-            sink(AccumulationPiece::Entry { place: &self.place, partial })?;
-        }
-        self.step()
     }
 }

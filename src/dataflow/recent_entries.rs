@@ -17,7 +17,7 @@ use super::entry_bytes::{partial_of, put_place, write_changes_in_order, write_in
 use super::state_size::StateSize;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
-use diptych_row::{ByteRange, StoredAccumulation};
+use diptych_row::{ByteRange, EntryBefore, StoredAccumulation};
 
 /// Entries in memory, and the files below.
 pub(super) struct RecentEntries<A: Accumulate> {
@@ -31,6 +31,8 @@ struct Recent<P> {
     partial: P,
     /// The epoch of the last change; 0 for one that was only read.
     changed: Epoch,
+    /// The entry in the files below.
+    before: EntryBefore,
 }
 
 impl<A: Accumulate> RecentEntries<A> {
@@ -44,6 +46,8 @@ impl<A: Accumulate> RecentEntries<A> {
     pub(super) fn rest_on(&mut self, boundary: Epoch, stored: Arc<dyn StoredAccumulation>) {
         self.recent.retain(|_, recent| recent.changed >= boundary);
         self.recent.shrink_to_fit();
+        // Those that stay were other entries when these files were written.
+        self.recent.values_mut().for_each(|recent| recent.before = EntryBefore::Unknown);
         self.stored = Some(stored);
         self.boundary = boundary;
     }
@@ -89,7 +93,8 @@ impl<A: Accumulate> RecentEntries<A> {
         for (place, key) in missing {
             stored.get(&place, &mut |found| {
                 let partial = partial_of(accumulate, name, found)?;
-                self.recent.insert(key.clone(), Recent { partial, changed: 0 });
+                let before = EntryBefore::There(stored.digest_of(&place, found));
+                self.recent.insert(key.clone(), Recent { partial, changed: 0, before });
                 Ok(())
             })?;
         }
@@ -110,7 +115,8 @@ impl<A: Accumulate> RecentEntries<A> {
                 entry.get_mut().changed = epoch;
             }
             Entry::Vacant(entry) => {
-                entry.insert(Recent { partial, changed: epoch });
+                let before = EntryBefore::Unknown;
+                entry.insert(Recent { partial, changed: epoch, before });
             }
         }
     }
@@ -133,7 +139,9 @@ impl<A: Accumulate> RecentEntries<A> {
         match self.recent.entry(key) {
             Entry::Vacant(entry) => {
                 emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
-                entry.insert(Recent { partial, changed: epoch });
+                // It was looked for in the files.
+                let before = EntryBefore::Absent;
+                entry.insert(Recent { partial, changed: epoch, before });
             }
             Entry::Occupied(mut entry) => {
                 // A partial that is zero has no row.
@@ -185,7 +193,7 @@ impl<A: Accumulate> RecentEntries<A> {
         }
         // One that was only read is as it is in the files.
         let changed = self.recent.iter().filter(|(_, recent)| recent.changed >= since);
-        let changed = changed.map(|(key, recent)| (key, &recent.partial));
+        let changed = changed.map(|(key, recent)| (key, (&recent.partial, recent.before)));
         write_changes_in_order(accumulate, changed, sink)
     }
 }

@@ -7,6 +7,7 @@
 
 use diptych_base::error::Result;
 
+use super::digest::Digest;
 use super::range::ByteRange;
 
 /// A piece of an accumulation that a barrier writes.
@@ -28,7 +29,20 @@ pub enum AccumulationPiece<'a> {
         place: &'a [u8],
         /// The partial of the place; none where there is no entry any more.
         partial: Option<StoredPartial<'a>>,
+        /// The entry of the place in the files that are continued.
+        before: EntryBefore,
     },
+}
+
+/// The entry of a place in the files of a batch view, as far as it is known without reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryBefore {
+    /// The files have to be read.
+    Unknown,
+    /// There is none.
+    Absent,
+    /// There is one, which adds this to the [digest](StoredAccumulation::digest_of) of all.
+    There(Digest),
 }
 
 /// A partial as bytes.
@@ -61,6 +75,9 @@ pub trait StoredAccumulation: Send + Sync {
         range: &ByteRange,
         visit: &mut dyn FnMut(&[u8], StoredPartial<'_>) -> Result<()>,
     ) -> Result<()>;
+
+    /// The digest of an entry: those of all entries add up to that of the accumulation.
+    fn digest_of(&self, place: &[u8], partial: StoredPartial<'_>) -> Digest;
 
     /// The number of entries according to the files.
     fn entries(&self) -> u64;

@@ -2,12 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::digest::Digest;
 use super::row::Row;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
 use diptych_base::limits::DIFFERING_ROWS;
-use diptych_row::{Datum, ViewInfo};
+use diptych_row::{Datum, Digest, ViewInfo};
 
 /// The number of rows between two renewals of the leases.
 const RENEWED_EVERY: u64 = 1 << 16;

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::digest::Digest;
 use super::index_shared::{IndexShared, Restored, WriterState};
 use super::index_state::{BatchList, IndexState};
 use super::snapshot::{Read, Snapshot, check_inside};
@@ -25,6 +24,7 @@ use super::view_index::Index;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
+use diptych_row::Digest;
 
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 
 use super::change_ring::ChangeRings;
-use super::digest::Digest;
 use super::index_options::IndexOptions;
 use super::index_state::IndexState;
 use super::lease::Leases;
 use super::wake_signal::Signal;
 use diptych_base::time::Epoch;
-use diptych_row::ViewInfo;
+use diptych_row::{Digest, ViewInfo};
 
 /// The check of a restored index: the digests of its base, and of what its dataflow has repeated.
 pub(super) struct Restored {

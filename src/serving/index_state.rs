@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::batch_history_bytes;
-use super::digest::Digest;
 use super::stored_view::Stored;
 use super::view_batch::ViewBatch;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
+use diptych_row::Digest;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
 #[derive(Clone)]

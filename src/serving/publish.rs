@@ -21,12 +21,12 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::{ProbeHandle, StreamVec};
 
-use super::digest::Digest;
 use super::sharding::shard_of;
 use super::shared_updates::ViewUpdate;
 use super::update_buffer::UpdateBuffer;
 use super::view_batch::ViewBatch;
 use diptych_base::time::Epoch;
+use diptych_row::Digest;
 
 /// The receiver of the batches of all views.
 pub trait Publish: Send + Sync {

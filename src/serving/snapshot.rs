@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::digest::Digest;
 use super::index_shared::IndexShared;
 use super::index_state::IndexState;
 use super::lease::Lease;
@@ -20,7 +19,7 @@ use super::view_batch::ViewBatch;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASE_KEPT;
 use diptych_base::time::{Branch, Epoch};
-use diptych_row::{ByteRange, ViewInfo};
+use diptych_row::{ByteRange, Digest, ViewInfo};
 
 /// The epoch to read at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ pub struct ViewStatus {
     pub batches: usize,
     /// Rows, counted with multiplicity.
     pub rows: isize,
-    /// Rows in the files that the batches stand on.
+    /// Rows in the files that the batches stand on, counted with multiplicity.
     pub stored_rows: u64,
     /// Updates over all batches: those of the present rows, and those kept as history.
     pub updates: usize,

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::digest::Digest;
 use super::page::{Cursor, Page};
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
-use diptych_row::ByteRange;
+use diptych_row::{ByteRange, Digest};
 
 /// The rows of one view at one epoch, outside of memory.
 pub trait StoredView: Send + Sync {
@@ -23,7 +22,7 @@ pub trait StoredView: Send + Sync {
     /// As [`StoredView::get`], and when the cursor is not a place in this range.
     fn page(&self, range: &ByteRange, behind: Option<&Cursor>, limit: usize) -> Result<Page>;
 
-    /// The number of rows according to the file.
+    /// The number of rows according to the files, each as often as it is there.
     fn rows(&self) -> u64;
 
     /// The digest of all rows according to the file. NOT checked is that it is that of the rows.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::change_ring::ChangeRings;
-use super::digest::Digest;
 use super::index_options::IndexOptions;
 use super::index_shared::{IndexShared, Restored, WriterState};
 use super::index_state::{BatchList, IndexState};
@@ -27,7 +26,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASE_SWEEP_INTERVAL;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::{Branches, Epoch};
-use diptych_row::ViewInfo;
+use diptych_row::{Digest, ViewInfo};
 
 /// The serving index: all views of one version of a dataflow. Clones are handles to the same index;
 /// background merging ends when the last is dropped.

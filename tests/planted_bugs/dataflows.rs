@@ -168,6 +168,14 @@ pub(crate) const BUGS: &[Bug] = &[
         test: IN_FILES,
     },
     Bug {
+        name: "digest_of_an_entry_in_older_files_kept",
+        promise: 1,
+        file: "src/dataflow/recent_entries.rs",
+        right: "recent.before = EntryBefore::Unknown",
+        wrong: "if !PLANTED { recent.before = EntryBefore::Unknown }",
+        test: IN_FILES,
+    },
+    Bug {
         name: "key_in_files_taken_for_new",
         promise: 1,
         file: "src/dataflow/recent_entries.rs",
@@ -199,6 +207,14 @@ pub(crate) const BUGS: &[Bug] = &[
         wrong: "if !PLANTED || part.run != 1 {\n\
                     self.kept.push(PartFile { file, ..part.clone() });\n\
                 }",
+        test: RUNS,
+    },
+    Bug {
+        name: "fingerprint_off_by_one",
+        promise: 24,
+        file: "src/batch_view/block_index.rs",
+        right: "fingerprints.get(keys.start * 2..keys.end * 2)",
+        wrong: "fingerprints.get((keys.start + usize::from(PLANTED)) * 2..keys.end * 2)",
         test: RUNS,
     },
     Bug {

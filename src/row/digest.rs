@@ -19,7 +19,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// digest.add(b"key", b"old", -1);
 /// assert_eq!(digest, Digest::default());
 /// ```
+// Aligned as 64 bits are: accumulations keep one beside each entry in memory.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(Rust, packed(8))]
 pub struct Digest(u128);
 
 impl Digest {
@@ -48,11 +50,17 @@ impl Digest {
     pub fn plus(self, other: Digest) -> Digest {
         Digest(self.0.wrapping_add(other.0))
     }
+
+    /// Takes the digest of a part away.
+    #[must_use]
+    pub fn minus(self, part: Digest) -> Digest {
+        Digest(self.0.wrapping_sub(part.0))
+    }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", { self.0 })
     }
 }
 
