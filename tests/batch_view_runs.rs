@@ -403,6 +403,27 @@ fn a_key_that_is_not_there_reads_no_rows() {
     }
 }
 
+/// A batch view of format 4, whose rows are counted otherwise and whose parts have no fingerprints,
+/// is continued.
+#[test]
+fn a_batch_view_of_format_4_is_continued() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs-v1");
+    let (_, before) = some(&(Arc::new(SimDisk::new()) as Arc<dyn Disk>), 3);
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let view = BatchView::open(Arc::new(RealDisk), &golden, &identity(), 4).unwrap();
+    view.copy_to(&disk, Path::new("data")).unwrap();
+    let mut view = BatchView::open(Arc::clone(&disk), Path::new("data"), &identity(), 4).unwrap();
+    let mut all = before.clone();
+    for boundary in 5..20 {
+        let before = all.clone();
+        all.change(&[(boundary as u8, Some(9), false), (200 + boundary as u8, None, true)]);
+        view = write(&disk, (boundary, 2), (Some(&view), &before), &all).unwrap();
+        check(&view, &all);
+        let rows = all.rows.values().sum::<isize>() as u64;
+        assert_eq!(view.view_size(VIEW).unwrap().0, rows);
+    }
+}
+
 /// `tests/golden/fingerprints-v1` was written by the release that had fingerprints first, and never
 /// changes.
 #[test]

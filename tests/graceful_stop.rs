@@ -13,6 +13,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use dataflows::Line;
+use diptych::System;
+use diptych::batch_view::{BatchView, Identity};
+use diptych::io::RealDisk;
 use server::Server;
 
 const CLIENTS: usize = 8;
@@ -135,6 +139,31 @@ fn a_stop_under_load_loses_nothing() {
         // Nothing is replayed: the checkpoint is of the last epoch.
         assert!(how.contains("read from the batch view"), "{how}");
     }
+}
+
+/// History that goes to a batch view first, in very many steps, does not hold the end up.
+#[test]
+fn a_stop_while_history_is_read_in_steps_ends_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let system = System::open(folder.path());
+    let writer = system.writer().expect("the log");
+    for epoch in 0..1_000 {
+        let words = (0..100).map(|word| format!("word{}", epoch * 100 + word));
+        let line = Line { text: words.collect::<Vec<_>>().join(" ") };
+        diptych::sources::append(&writer, "lines", &[line]).expect("appended");
+    }
+    writer.close().expect("closed");
+    let data = folder.path().to_str().expect("a path");
+    let server = Server::start(&["word_count", "--data", data, "--memory", "64KiB"]);
+    std::thread::sleep(Duration::from_millis(50));
+    let begun = Instant::now();
+    assert_eq!(server.stop().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let flow = dataflows::all().into_iter().find(|flow| flow.name() == "word_count");
+    let version = flow.expect("it is built in").describe().expect("it compiles").version;
+    let identity = Identity::new("word_count", version);
+    let there = BatchView::boundaries(&RealDisk, folder.path(), &identity).expect("read");
+    assert!(there.is_empty(), "it was ended before the last step: {there:?}");
 }
 
 #[test]

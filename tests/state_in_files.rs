@@ -210,11 +210,8 @@ fn lived_through(number: u64) {
         let look = Duration::from_millis(2);
         let options = RebuildOptions { look, ..RebuildOptions::default() };
         let flows = std::slice::from_ref(&flow);
-        let rebuilds = system
-            .rebuild_under_readers(&served, flows, options, move |outcome| {
-                tell.send(outcome).unwrap();
-            })
-            .unwrap();
+        let send = move |outcome| tell.send(outcome).unwrap();
+        let rebuilds = system.rebuild_under_readers(&served, flows, options, send).unwrap();
         for round in 0..6 {
             let what = format!("seed {number}, start {start}, {workers} workers, round {round}");
             let entries: Vec<_> = (0..seed.below(30)).map(|_| seed.entry(accounts)).collect();
@@ -262,9 +259,13 @@ fn lived_through(number: u64) {
         let options = BatchOptions { incremental: true, ..BatchOptions::default() };
         system.batch(&flow, &options).unwrap();
     }
+    let found = digest_at(disk, &system, upper);
+    assert_eq!(found, digest_of_all(&flow, &all), "seed {number}");
+}
+
+fn digest_at(disk: Arc<dyn Disk>, system: &System, boundary: u64) -> Digest {
     let identity = Identity::new("ledger", "1");
-    let last = BatchView::open(disk, system.root(), &identity, upper).unwrap();
-    assert_eq!(last.digest(), digest_of_all(&flow, &all), "seed {number}");
+    BatchView::open(disk, system.root(), &identity, boundary).unwrap().digest()
 }
 
 /// The digest of a batch view that is computed from all entries and written whole.
@@ -274,8 +275,7 @@ fn digest_of_all(flow: &Definition, all: &[Entry]) -> Digest {
     let writer = system.writer().unwrap();
     append(&writer, "entries", all).unwrap();
     let report = system.batch(flow, &BatchOptions::default()).unwrap();
-    let identity = Identity::new("ledger", "1");
-    BatchView::open(disk, system.root(), &identity, report.boundary).unwrap().digest()
+    digest_at(disk, &system, report.boundary)
 }
 
 /// The least budget: history is read in steps, and checkpoints are made for memory's sake alone.

@@ -1,5 +1,5 @@
-//! Promise 24, on a disk that fails: a checkpoint for memory's sake that cannot be written is told,
-//! readers go on with the same answers, and the next one succeeds.
+//! Promise 24, on a disk that fails: a checkpoint for memory's sake that cannot be written is
+//! reported, readers go on with the same answers, and the next one succeeds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

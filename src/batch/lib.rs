@@ -14,13 +14,14 @@
 //! have reported theirs as durable.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
 use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::anonymous_bytes;
 use diptych_base::limits;
 use diptych_base::lock_mutex::lock;
 use diptych_base::time::Epoch;
@@ -98,6 +99,9 @@ pub struct BatchReport {
     pub decoding: Duration,
     /// Time all workers of this process spent in the user's front and the combiners.
     pub front: Duration,
+    /// The most resident memory of this process that no file backs, once all results were there,
+    /// in bytes; none where the platform does not tell.
+    pub memory: Option<u64>,
 }
 
 /// Runs the job; on process 0 the batch view is durable afterwards.
@@ -118,6 +122,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
         begun: OnceLock::new(),
         failed: AtomicBool::new(false),
         reason: Mutex::default(),
+        memory: AtomicU64::new(0),
     });
     let workers = {
         let run = Arc::clone(&run);
@@ -149,6 +154,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
         elapsed: run.begun.get().map(Instant::elapsed).unwrap_or_default(),
         decoding: progress.decoding(),
         front: progress.front(),
+        memory: Some(run.memory.into_inner()).filter(|most| *most > 0),
     })
 }
 
@@ -202,6 +208,8 @@ struct SharedRun {
     begun: OnceLock<Instant>,
     failed: AtomicBool,
     reason: Mutex<Option<Error>>,
+    /// The most memory that a worker has seen the process have.
+    memory: AtomicU64,
 }
 
 impl SharedRun {
@@ -328,10 +336,16 @@ impl SharedRun {
 
     /// Writes this worker's part of every accumulation and view.
     fn write(&self, mut lane: Lane, worker: &mut Worker) -> Result<()> {
+        self.measure();
         let outcome = self.write_parts(&mut lane, worker.index());
+        self.measure();
         // Also after an error: the other workers cannot end while this one holds its dataflow.
         lane.uninstall(worker);
         outcome
+    }
+
+    fn measure(&self) {
+        self.memory.fetch_max(anonymous_bytes().unwrap_or(0), Ordering::Relaxed);
     }
 
     fn write_parts(&self, lane: &mut Lane, index: usize) -> Result<()> {

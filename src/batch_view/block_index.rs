@@ -7,9 +7,10 @@
 //! block of the index is bounded for keys of any length and number: where keys begin alike for
 //! longer, their blocks are told apart by their first rows.
 //!
-//! Beside each block of the lowest level are the *fingerprints* of the keys in its blocks of rows, two
-//! bytes of a hash of each key. Where none of a block is that of a key, the block does not have the
-//! key, and it is not read; of the others one in some hundreds is read in vain.
+//! Beside each block of the lowest level are the *fingerprints* of the keys in its blocks of rows,
+//! two bytes of a hash of each key. Where none of a block is that of a key, the block does not have
+//! the key, and it is not read. A key that is not there has one by chance once in some hundred
+//! times.
 
 use std::ops::Range;
 use std::path::Path;
@@ -120,8 +121,8 @@ struct Leaf {
 
 struct LeafBlocks {
     blocks: Box<[RowBlock]>,
-    /// Two bytes for each key, in the order of the blocks; none in parts of older formats, and where
-    /// they are damaged: rows are read then.
+    /// Two bytes for each key, in the order of the blocks; none in parts of older formats, and
+    /// where they are damaged: rows are read then.
     fingerprints: Option<Buffer>,
 }
 
@@ -140,6 +141,11 @@ impl BlockIndex {
     /// When the file is not a part, or the index is damaged.
     pub(super) fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<BlockIndex> {
         let mut index = BlockIndex { path, file, leaves: Vec::new() };
+        if part.blocks > (index.file.len() / FRAME) as u64 {
+            let blocks = part.blocks;
+            let what = format!("{} bytes, the manifest has {blocks} blocks", index.file.len());
+            return Err(damaged(&index.path, 0, what));
+        }
         match index.file.get(..MAGIC.len()) {
             Some(magic) if magic == MAGIC => index.one_block(part)?,
             Some(magic) if magic == MAGIC_LEVELS || magic == MAGIC_FINGERPRINTS => {
@@ -169,6 +175,9 @@ impl BlockIndex {
             let below = level.level - 1;
             entries = level.entries;
             self.check(entries.len() as u64 <= part.blocks, entries.len(), part)?;
+            if entries.is_empty() {
+                return Err(damaged(&self.path, part.footer, "a block of the index is empty"));
+            }
             if below == 1 {
                 break;
             }
@@ -230,8 +239,8 @@ impl BlockIndex {
             return Ok(LeafBlocks { blocks: blocks_of(entries, None), fingerprints: None });
         };
         if leaf.keys.len() != leaf.entries.len() {
-            let (blocks, counted) = (leaf.entries.len(), leaf.keys.len());
-            let what = format!("{blocks} blocks, the keys of {counted}");
+            let blocks = leaf.entries.len();
+            let what = format!("{blocks} blocks, the keys of {}", leaf.keys.len());
             return Err(damaged(&self.path, offset, what));
         }
         let keys = leaf.keys.iter().fold(0_u64, |sum, keys| sum.saturating_add(u64::from(*keys)));
@@ -248,6 +257,21 @@ impl BlockIndex {
         }
         let read = self.leaf_blocks(*offset)?;
         Ok(blocks.get_or_init(|| read))
+    }
+
+    /// The block of rows behind one, and its separator; none behind the last.
+    ///
+    /// # Errors
+    /// When the block of the index is damaged.
+    pub(super) fn next_block(
+        &self,
+        (leaf, block): (usize, usize),
+    ) -> Result<Option<((usize, usize), &[u8])>> {
+        if let Some(next) = self.blocks(leaf)?.get(block + 1) {
+            return Ok(Some(((leaf, block + 1), &next.separator)));
+        }
+        let next = self.leaves.get(leaf + 1);
+        Ok(next.map(|next| ((leaf + 1, 0), &next.entry.1[..])))
     }
 
     /// Can a block of rows have a key with this fingerprint? True where there are no fingerprints,

@@ -3,11 +3,11 @@
 use super::block::BlockWriter;
 use super::entry_form::{GONE, digest_of, form_of};
 use super::manifest::PartFile;
-use super::mapped_accumulation::{MappedAccumulation, MergedEntries, places_of};
+use super::mapped_accumulation::{MappedAccumulation, MergedEntries};
 use super::runs::NewRun;
 use super::sorted_rows::SortedRows;
 use diptych_base::error::Result;
-use diptych_row::{ByteRange, Digest, EntryBefore, StoredAccumulation, StoredPartial};
+use diptych_row::{ByteRange, Digest, EntryBefore, StoredAccumulation, StoredPartial, places_of};
 
 /// The changes of the entries of one owner, in the order of their places.
 pub(super) struct ChangedEntries {
@@ -16,8 +16,8 @@ pub(super) struct ChangedEntries {
     range: ByteRange,
     /// The entries of the runs that are merged into this one.
     merged: MergedEntries,
-    /// The accumulation before the changes.
-    before: MappedAccumulation,
+    /// The accumulation in the earlier files.
+    earlier: MappedAccumulation,
     /// How the digest of all entries changes.
     digest: Digest,
     /// How many entries there are more.
@@ -28,19 +28,20 @@ impl ChangedEntries {
     /// No change yet, of the entries that owner `owner.0` of `owner.1` has.
     pub(super) fn new(
         rows: SortedRows,
-        before: MappedAccumulation,
+        earlier: MappedAccumulation,
         run: NewRun,
         owner: (usize, usize),
     ) -> Result<ChangedEntries> {
         let range = places_of(owner.0, owner.1);
-        let merged = before.runs_from(run.number, &range)?;
+        let merged = earlier.runs_from(run.number, &range)?;
         // The first owner's part has the merged runs' sums of all.
         let (digest, added) =
             if owner.0 == 0 { (run.digest, run.added) } else { Default::default() };
-        Ok(ChangedEntries { rows, range, merged, before, digest, added })
+        Ok(ChangedEntries { rows, range, merged, earlier, digest, added })
     }
 
-    /// Adds a change after the one before: of a place where there is `new` now, and was `before`.
+    /// Adds the change of a place: `new` is its entry now, `before` what the earlier files have.
+    /// Places ascend.
     pub(super) fn push(
         &mut self,
         place: &[u8],
@@ -77,7 +78,7 @@ impl ChangedEntries {
     /// The digest of the entry that the files have at a place.
     fn look_up(&self, place: &[u8]) -> Result<Option<Digest>> {
         let mut found = None;
-        self.before.get(place, &mut |old| {
+        self.earlier.get(place, &mut |old| {
             found = Some(digest_of(place, old));
             Ok(())
         })?;

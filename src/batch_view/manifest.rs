@@ -18,6 +18,8 @@ const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// block; from 2 on it has levels; from 3 on accumulations may have it, too; 4 has runs; from 5 on
 /// the index has fingerprints.
 pub(super) const FORMAT: u32 = 5;
+/// The first format that counts the rows of views with multiplicity.
+pub(super) const FORMAT_OF_COUNTS: u32 = 5;
 /// The first format with runs.
 pub(super) const FORMAT_OF_RUNS: u32 = 4;
 /// The length of the head: magic, format, length of the body, checksum.
@@ -68,8 +70,8 @@ pub(super) struct PartFile {
     /// The run: 0 has everything, each later one what has changed since the one before.
     #[serde(skip)]
     pub(super) run: u64,
-    /// How many rows, each as often as it is there, or entries there are more than without this
-    /// part; below 0 where there are fewer.
+    /// The rows, counted with multiplicity, or entries that this part adds; below 0 where it takes
+    /// more away.
     #[serde(skip)]
     pub(super) added: i64,
 }

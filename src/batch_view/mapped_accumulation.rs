@@ -1,10 +1,10 @@
 //! An accumulation read in place: its parts are mapped, and the entry of a place is found without
 //! reading the others.
 //!
-//! A look-up reads one block of a run, checks it, and keeps nothing: places are in the order of a
-//! hash, so the next look-up is elsewhere. The parts of the workers that wrote a run are ranges of
-//! places that do not overlap, which is checked when they are opened. A place that a later run has
-//! is not looked up in the earlier ones: its entry there is no more.
+//! A look-up reads at most one block of rows of each run, checks it, and keeps no rows: places are
+//! in the order of a hash, so the next look-up is elsewhere. The parts of the workers that wrote a
+//! run are ranges of places that do not overlap, which is checked when they are opened. A place
+//! that a later run has is not looked up in the earlier ones: its entry there is no more.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,11 @@ use arrow_buffer::Buffer;
 
 use super::block::{MAGIC, damaged, read_block};
 use super::block_index::fingerprint;
-use super::entry_form::{self, FoundEntry, HASH, entry_of};
+use super::entry_form::{self, FoundEntry, entry_of};
 use super::manifest::PartFile;
 use super::mapped_part::{MappedPart, Reading};
 use super::row_codec::visit_rows;
 use diptych_base::error::{Error, Result};
-use diptych_base::hash_buckets::{BUCKETS, hashes_of_owner};
 use diptych_row::{ByteRange, Digest, StoredAccumulation, StoredPartial};
 
 /// An accumulation of a batch view, read from its files. The files are mapped: it stays readable
@@ -41,13 +40,6 @@ struct EntriesPart {
     part: Arc<MappedPart>,
     first: Vec<u8>,
     last: Vec<u8>,
-}
-
-/// The places that owner `owner` of `owners` has.
-pub(super) fn places_of(owner: usize, owners: usize) -> ByteRange {
-    let (first, end) = hashes_of_owner(owner, owners);
-    let bytes = |hash: u64| hash.to_be_bytes().to_vec();
-    ByteRange { start: bytes(first), end: end.map(bytes) }
 }
 
 impl MappedAccumulation {
@@ -93,27 +85,6 @@ impl MappedAccumulation {
             readings.push(Reading::at(Arc::clone(&part.part), place, range)?);
         }
         Ok(MergedEntries { readings, range: range.clone(), passed: Vec::new() })
-    }
-
-    /// The entries of the buckets that are the share of reader `reader` of `readers`, as blocks in
-    /// the engine's form.
-    pub(super) fn blocks(
-        self,
-        reader: usize,
-        readers: usize,
-    ) -> impl Iterator<Item = Result<Buffer>> {
-        let buckets = (0..BUCKETS).skip(reader).step_by(readers);
-        buckets
-            .flat_map(move |bucket| self.blocks_of(bucket).unwrap_or_else(|error| vec![Err(error)]))
-    }
-
-    fn blocks_of(&self, bucket: usize) -> Result<Vec<Result<Buffer>>> {
-        let mut blocks = EngineBlocks::default();
-        self.for_each(&places_of(bucket, BUCKETS), &mut |place, partial| {
-            blocks.push(&place[HASH..], partial);
-            Ok(())
-        })?;
-        Ok(blocks.done())
     }
 }
 
@@ -315,54 +286,6 @@ impl StoredAccumulation for MappedAccumulation {
     }
 }
 
-fn no_entry(path: &Path, offset: u64) -> Error {
+pub(super) fn no_entry(path: &Path, offset: u64) -> Error {
     damaged(path, offset, "a row is no entry of an accumulation")
-}
-
-/// Blocks in the engine's form under construction: one of entries in range, one of wide ones.
-#[derive(Default)]
-struct EngineBlocks {
-    in_range: (u64, Vec<u8>),
-    wide: (u64, Vec<u8>),
-}
-
-impl EngineBlocks {
-    fn push(&mut self, key: &[u8], partial: StoredPartial<'_>) {
-        let (count, bytes) = if partial.wide { &mut self.wide } else { &mut self.in_range };
-        *count += 1;
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(partial.bytes);
-    }
-
-    /// The blocks that have entries: the count, with a flag if they are wide, and the entries.
-    fn done(self) -> Vec<Result<Buffer>> {
-        /// The flag in the count of a block of wide partials.
-        const WIDE_BLOCK: u64 = 1 << 63;
-        let blocks = [(0, self.in_range), (WIDE_BLOCK, self.wide)];
-        let filled = blocks.into_iter().filter(|(_, (count, _))| *count > 0);
-        filled
-            .map(|(flag, (count, entries))| {
-                let head = (count | flag).to_le_bytes();
-                Ok(Buffer::from_vec([&head[..], &entries[..]].concat()))
-            })
-            .collect()
-    }
-}
-
-/// The entries of a block in order, as blocks in the engine's form: those in range, and the wide
-/// ones.
-pub(super) fn as_blocks(path: &Path, offset: u64, block: &[u8]) -> Vec<Result<Buffer>> {
-    let mut blocks = EngineBlocks::default();
-    let mut outcome = Ok(());
-    let visited = visit_rows(path, offset, block, |place, bytes, form| {
-        match entry_of(place, bytes, form) {
-            Some(Some(partial)) => blocks.push(&place[HASH..], partial),
-            _ => outcome = Err(no_entry(path, offset)),
-        }
-        outcome.is_ok()
-    });
-    match visited.and(outcome) {
-        Ok(()) => blocks.done(),
-        Err(error) => vec![Err(error)],
-    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_buffer::Buffer;
 
-use super::block::read_block;
+use super::block::{FRAME, damaged, read_block};
 use super::block_index::{BlockIndex, BlockRows, RowBlock, fingerprint, halved};
 use super::manifest::PartFile;
 use super::row_codec::{HEAD, visit_rows};
@@ -21,6 +21,8 @@ pub(super) struct MappedPart {
     pub(super) path: Arc<Path>,
     pub(super) file: Buffer,
     pub(super) index: BlockIndex,
+    /// The number of blocks of rows that the manifest states.
+    blocks: u64,
     /// The bytes of the offsets of rows that are kept.
     kept: AtomicUsize,
 }
@@ -41,7 +43,7 @@ pub(super) struct Place {
 impl MappedPart {
     pub(super) fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
         let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
-        Ok(MappedPart { path, file, index, kept: AtomicUsize::new(0) })
+        Ok(MappedPart { path, file, index, blocks: part.blocks, kept: AtomicUsize::new(0) })
     }
 
     /// The rows of a block, which is checked at the first read. `keep` has the offsets of its rows
@@ -75,18 +77,21 @@ impl MappedPart {
         block.map(|block| self.rows(block, keep)).transpose()
     }
 
-    /// Can the part have rows of a key? False as a rule where it has none, without reading rows.
+    /// Can the part have rows of a key? False as a rule where it has none, without reading rows
+    /// unless keys share the first 1,024 bytes.
     pub(super) fn may_have(&self, key: &[u8]) -> Result<bool> {
         if self.index.leaves() == 0 {
             return Ok(false);
         }
         let print = fingerprint(key);
-        let (leaf, block) = self.last_below(key)?;
-        // The first row of the key is in this block, or begins the next one.
-        let last = block + 1 >= self.index.blocks(leaf)?.len();
-        let next = if last { (leaf + 1, 0) } else { (leaf, block + 1) };
-        Ok(self.index.may_have((leaf, block), print)?
-            || next.0 < self.index.leaves() && self.index.may_have(next, print)?)
+        let place = self.last_below(key)?;
+        if self.index.may_have(place, print)? {
+            return Ok(true);
+        }
+        // The first row of the key may begin the next block, whose separator begins the key then.
+        let next = self.index.next_block(place)?;
+        let next = next.filter(|(_, separator)| key.starts_with(separator));
+        next.map_or(Ok(false), |(next, _)| self.index.may_have(next, print))
     }
 
     /// The last block that begins below a key.
@@ -106,15 +111,34 @@ impl MappedPart {
         readers: usize,
     ) -> impl Iterator<Item = Result<(u64, Buffer)>> {
         let part = Arc::clone(&self);
-        let offsets =
-            (0..self.index.leaves()).flat_map(move |leaf| match self.index.blocks(leaf) {
-                Ok(blocks) => blocks.iter().map(|block| Ok(block.offset)).collect(),
-                Err(error) => vec![Err(error)],
-            });
+        let mut blocks = 0_u64;
+        let offsets = (0..self.index.leaves()).flat_map(move |leaf| {
+            let offsets = self.offsets_of(leaf, &mut blocks);
+            offsets.unwrap_or_else(|error| vec![Err(error)])
+        });
+        let mut bytes = 0;
         offsets.skip(reader).step_by(readers).map(move |offset| {
             let offset = offset?;
-            Ok((offset, read_block(&part.path, &part.file, offset)?.0))
+            let (block, _) = read_block(&part.path, &part.file, offset)?;
+            bytes += FRAME + block.len();
+            if bytes > part.file.len() {
+                return Err(damaged(&part.path, offset, "the index names a block again"));
+            }
+            Ok((offset, block))
         })
+    }
+
+    /// The offsets of the blocks in a leaf, behind `blocks` of the leaves before, which it counts
+    /// on. Behind the last leaf an error follows where the manifest states another number.
+    fn offsets_of(&self, leaf: usize, blocks: &mut u64) -> Result<Vec<Result<u64>>> {
+        let mut offsets: Vec<_> =
+            self.index.blocks(leaf)?.iter().map(|block| Ok(block.offset)).collect();
+        *blocks = blocks.saturating_add(offsets.len() as u64);
+        if leaf + 1 == self.index.leaves() && *blocks != self.blocks {
+            let what = format!("the index has {blocks} blocks, the manifest {}", self.blocks);
+            offsets.push(Err(damaged(&self.path, 0, what)));
+        }
+        Ok(offsets)
     }
 
     /// The place of the first row that is not `before`, which is true of some first rows, and the

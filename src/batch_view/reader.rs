@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::block::{BlockReader, MAGIC, damaged};
-use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
-use super::mapped_accumulation::{MappedAccumulation, as_blocks};
+use super::block::damaged;
+use super::manifest::{BarrierInfo, BatchViewManifest, FORMAT_OF_COUNTS, PartFile};
+use super::mapped_accumulation::MappedAccumulation;
 use super::mapped_part::MappedPart;
 use super::mapped_view::{MappedView, ViewRows};
 use super::paths::{self, Identity, PartKind};
@@ -21,9 +21,6 @@ use diptych_serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 
 /// The name of the view with a dataflow's rejected rows.
 const REFUSED: &str = "errors";
-
-/// Blocks of an accumulation.
-pub type EntryBlocks = Box<dyn Iterator<Item = Result<Buffer>>>;
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
 #[derive(Clone, Debug)]
@@ -243,8 +240,8 @@ impl BatchView {
         self.manifest.parts.iter().map(|part| part.bytes).sum()
     }
 
-    /// The number of rows of a view, each as often as it is there, and its digest. Files of formats
-    /// 3 and before count each row once.
+    /// The number of rows of a view, counted with multiplicity, and its digest. Files of formats 4
+    /// and before count each row once.
     ///
     /// # Errors
     /// When there is no view `name`.
@@ -273,7 +270,11 @@ impl BatchView {
         })
     }
 
-    fn parts(&self, kind: PartKind, name: &str) -> Result<impl Iterator<Item = &PartFile>> {
+    pub(super) fn parts(
+        &self,
+        kind: PartKind,
+        name: &str,
+    ) -> Result<impl Iterator<Item = &PartFile>> {
         let known = match kind {
             PartKind::Accumulation => self.barriers().iter().any(|one| one.name == name),
             PartKind::View => self.views().iter().any(|view| view.name == name),
@@ -293,7 +294,7 @@ impl BatchView {
     }
 
     /// Are there runs of changes beside the first run?
-    fn has_runs(&self, kind: PartKind, name: &str) -> Result<bool> {
+    pub(super) fn has_runs(&self, kind: PartKind, name: &str) -> Result<bool> {
         Ok(self.parts(kind, name)?.any(|part| part.run > 0))
     }
 
@@ -316,6 +317,11 @@ impl BatchView {
         self.manifest.parts.iter().any(|part| part.run > 0)
     }
 
+    /// Are the rows of views counted with multiplicity?
+    pub(super) fn counts_each_row(&self) -> bool {
+        self.manifest.format >= FORMAT_OF_COUNTS
+    }
+
     /// All parts.
     pub(super) fn all_parts(&self) -> &[PartFile] {
         &self.manifest.parts
@@ -336,7 +342,7 @@ impl BatchView {
     }
 
     /// Maps a part, after a check of its length.
-    fn map(&self, part: &PartFile) -> Result<(Arc<Path>, Buffer)> {
+    pub(super) fn map(&self, part: &PartFile) -> Result<(Arc<Path>, Buffer)> {
         let path: Arc<Path> = self.dir.join(&part.file).into();
         let file = self.disk.map(&path)?;
         if file.len() as u64 == part.bytes {
@@ -361,42 +367,6 @@ impl BatchView {
     /// The manifest as it is written.
     pub(super) fn manifest_bytes(&self) -> Result<Vec<u8>> {
         self.manifest.to_bytes()
-    }
-
-    /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together
-    /// the readers get each entry once, in any number of threads.
-    ///
-    /// # Errors
-    /// When there is no such accumulation or a part is damaged; the iterator gives an error when a
-    /// block is damaged.
-    pub fn accumulation(&self, name: &str, reader: usize, readers: usize) -> Result<EntryBlocks> {
-        assert!(reader < readers, "reader {reader} of {readers}");
-        if self.has_runs(PartKind::Accumulation, name)? {
-            let Some(mapped) = self.mapped_accumulation(name)? else {
-                let path = self.dir.join(paths::manifest(self.boundary()));
-                return Err(damaged(&path, 0, "runs of changes that cannot be searched"));
-            };
-            let blocks: EntryBlocks = Box::new(mapped.blocks(reader, readers));
-            return Ok(blocks);
-        }
-        let mut all: EntryBlocks = Box::new(std::iter::empty());
-        for (number, part) in self.parts(PartKind::Accumulation, name)?.enumerate() {
-            let (path, file) = self.map(part)?;
-            // Not all first blocks are one reader's.
-            let reader = (reader + number) % readers;
-            all = if file.starts_with(&MAGIC) {
-                let blocks = BlockReader::new(path, file, part.blocks)?;
-                Box::new(all.chain(blocks.skip(reader).step_by(readers)))
-            } else {
-                let mapped = Arc::new(MappedPart::open(part, Arc::clone(&path), file)?);
-                let blocks = mapped.share(reader, readers);
-                Box::new(all.chain(blocks.flat_map(move |block| match block {
-                    Ok((offset, block)) => as_blocks(&path, offset, &block),
-                    Err(error) => vec![Err(error)],
-                })))
-            };
-        }
-        Ok(all)
     }
 
     /// An accumulation that is read from its files, all of which are mapped at once. None when it

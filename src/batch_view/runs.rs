@@ -40,7 +40,7 @@ pub(super) struct NewRun {
     pub(super) number: u64,
     /// The digest of the merged runs: how they change that of the contents below.
     pub(super) digest: Digest,
-    /// How many rows, each as often as it is there, or entries the merged runs add.
+    /// The rows, counted with multiplicity, or entries that the merged runs add.
     pub(super) added: i64,
 }
 
@@ -82,7 +82,9 @@ impl Continued {
         }
         for (contents, parts) in all {
             let number = first_merged(&sizes(&parts));
-            if number == 0 {
+            // Older formats count the rows of a view otherwise: it is written whole once.
+            let is_counted = contents.0 == PartKind::Accumulation || earlier.counts_each_row();
+            if number == 0 || !is_counted {
                 continue;
             }
             let (merged, kept): (Vec<_>, Vec<_>) =

@@ -24,7 +24,8 @@ impl<'a> ViewWriter<'a> {
     pub(super) fn new(whole: &'a BatchViewWriter, name: &str, worker: usize) -> Result<Self> {
         let (blocks, part) = whole.begin((PartKind::View, name, worker), MAGIC_FINGERPRINTS)?;
         let rows = SortedRows::new(blocks, part, BATCH_VIEW_BLOCK_BYTES);
-        let (mut added, mut merged) = (0, None);
+        let mut added = 0;
+        let mut merged = None;
         // The first worker's part has the merged runs of all.
         if let (Some(run), Some(earlier), 0) =
             (whole.run(PartKind::View, name), whole.earlier(), worker)
@@ -43,6 +44,7 @@ impl<'a> ViewWriter<'a> {
     /// # Errors
     /// When the row is too large, or the disk refuses; damage in the files that are continued.
     pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
+        assert!(multiplicity != 0, "row {key:02x?}, {value:02x?} is there zero times");
         let change = i64::try_from(multiplicity).unwrap_or(i64::MAX);
         self.added = self.added.saturating_add(change);
         let mut sum = multiplicity;

@@ -139,7 +139,8 @@ impl BatchViewWriter {
     /// When the list is too long for a manifest.
     pub fn parts_of(&self, worker: usize) -> Result<Vec<u8>> {
         let parts = lock(&self.parts);
-        let mine: Vec<_> = parts.iter().filter(|part| part.worker == worker as u64).collect();
+        let mine = parts.iter().filter(|part| part.worker == worker as u64);
+        let mine: Vec<_> = mine.map(|part| (part, part.added)).collect();
         codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(&mine).map_err(|error| {
             Error::new(Kind::Input, format!("the parts of worker {worker}: {error}"))
                 .remedy("use fewer or shorter names of views and accumulations")
@@ -154,13 +155,13 @@ impl BatchViewWriter {
     pub fn absorb(&self, messages: &[Vec<u8>]) -> Result<()> {
         let mut parts = lock(&self.parts);
         for message in messages {
-            let theirs: Vec<PartFile> =
+            let theirs: Vec<(PartFile, i64)> =
                 codec(BATCH_VIEW_MANIFEST_BYTES_MAX).deserialize(message).map_err(|error| {
                     Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
                         .remedy("run the same build in all processes")
                 })?;
             // Processes that share a batch view write it whole.
-            for part in theirs.into_iter().map(PartFile::in_run_0) {
+            for part in theirs.into_iter().map(|(part, added)| PartFile { run: 0, added, ..part }) {
                 if parts.iter().all(|known| known.file != part.file) {
                     parts.push(part);
                 }

@@ -193,6 +193,7 @@ fn prepare(
             upto: Some(upper),
             incremental: true,
             memory,
+            stop: signal::flag(),
             ..Default::default()
         };
         match system.batch(definition, &options) {
@@ -204,6 +205,7 @@ fn prepare(
     }
     let options = ServeOptions::default().cluster(cluster).profiled(true).writer_slot(late);
     let options = options.index(serve::index_options(&args.serve)).memory(memory);
+    let options = options.stop(signal::flag());
     let served = system.serve(definitions, options)?;
     catch_up(&served, upper, DEPLOY_CATCH_UP)?;
     for definition in definitions {

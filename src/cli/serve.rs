@@ -25,8 +25,8 @@ use diptych_servers::Listeners;
 use diptych_serving::IndexOptions;
 use diptych_site::Site;
 use diptych_system::{
-    Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System, Verifications,
-    WriterSlot,
+    Boundary, FirstAnswers, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
+    Verifications, WriterSlot,
 };
 
 /// How often the status line is printed.
@@ -70,7 +70,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
     let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
-    options = options.index(index_options(args)).memory(args.memory);
+    options = options.index(index_options(args)).memory(args.memory).stop(signal::flag());
     warn_of_unbounded(args, &definitions)?;
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
@@ -83,15 +83,15 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     // Older answers from files, before anything is loaded.
     let answers = args.servers.any() && !args.cluster.is_member();
     let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
-    let mut opened = None;
+    let log = writer.as_ref().filter(|_| args.servers.appends());
+    let open = |first| open_first(args, catalog, (&system, first), log, &refused);
+    let opened = first.as_ref().map(open).transpose()?;
     if let Some(first) = &first {
-        let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
-        let site = Site::of_first(&system, first, catalog.all(), writer)?;
-        refused.iter().for_each(|error| site.refuse_appends(error));
-        opened = Some(OpenServers::start(site, args, Listeners::default())?);
         options = options.relieving(first);
     }
-    let served = system.serve(&definitions, options)?;
+    let Some(served) = start(&system, &definitions, options)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
@@ -104,6 +104,35 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
         Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
+}
+
+/// Opens the servers over the first answers.
+fn open_first(
+    args: &ServeArgs,
+    catalog: &Dataflows,
+    (system, first): (&System, &FirstAnswers),
+    log: Option<&Arc<Writer>>,
+    refused: &Option<Error>,
+) -> Result<OpenServers> {
+    let site = Site::of_first(system, first, catalog.all(), log.cloned())?;
+    refused.iter().for_each(|error| site.refuse_appends(error));
+    OpenServers::start(site, args, Listeners::default())
+}
+
+/// Serves; none when a signal asks to stop while history is read.
+fn start(
+    system: &System,
+    definitions: &[Definition],
+    options: ServeOptions<'_>,
+) -> Result<Option<Served>> {
+    match system.serve(definitions, options) {
+        // Nothing is half done: the next start reads history again.
+        Err(error) if error.is_cancelled() && signal::stopped() => {
+            tracing::info!("stopped while history was read");
+            Ok(None)
+        }
+        served => served.map(Some),
+    }
 }
 
 /// Warns of dataflows whose memory is not bounded though it is to be.

@@ -1,11 +1,11 @@
 //! Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the process.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use diptych_base::error::{Error, Kind, Result};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Makes signals ask to stop instead of ending the process.
 ///
@@ -25,6 +25,11 @@ pub(super) fn watch() -> Result<()> {
 /// When the system refuses a handler.
 pub(super) fn ignore() -> Result<()> {
     install(|| {})
+}
+
+/// What becomes true when a signal asks to stop.
+pub(super) fn flag() -> Arc<AtomicBool> {
+    Arc::clone(&STOP)
 }
 
 /// Whether a signal has asked to stop.

@@ -41,9 +41,9 @@ use super::report_state_size::LoggedSize;
 use super::state_size::StateSize;
 use super::vec_collection::Collection;
 use diptych_base::error::{Error, Result};
-use diptych_base::hash_buckets::{hashes_of_owner, owner_of_hash};
+use diptych_base::hash_buckets::owner_of_hash;
 use diptych_base::time::Epoch;
-use diptych_row::{ByteRange, StoredAccumulation};
+use diptych_row::{ByteRange, StoredAccumulation, places_of};
 
 /// The state of the owner.
 struct State<A: Accumulate> {
@@ -210,13 +210,6 @@ where
     fn fault(&self) -> Option<Error> {
         self.state.borrow().fault.clone()
     }
-}
-
-/// The places that worker `index` of `peers` owns.
-fn places_of(index: usize, peers: usize) -> ByteRange {
-    let (first, end) = hashes_of_owner(index, peers);
-    let bytes = |hash: u64| hash.to_be_bytes().to_vec();
-    ByteRange { start: bytes(first), end: end.map(bytes) }
 }
 
 /// Partials that arrived for one epoch, and the right to emit at it.

@@ -1,9 +1,9 @@
 //! The entries of an owner that have changed lately, over the files that hold all others.
 //!
-//! An entry of memory stands before that of the files: it is the whole partial of its key, not a
-//! part of it. A key whose partial has become zero stays in memory, because files below may have
-//! it, and so may those that come to lie below. When newer files are there, what has not changed
-//! since leaves memory.
+//! An entry of memory hides that of the files: it is the whole partial of its key, not a part of
+//! it. A key whose partial has become zero stays in memory, because files below may have it, and so
+//! may those that come to lie below. When newer files are there, what has not changed since leaves
+//! memory.
 
 use std::sync::Arc;
 

@@ -6,9 +6,17 @@
 //! [`hash_buckets`](diptych_base::hash_buckets).
 
 use diptych_base::error::Result;
+use diptych_base::hash_buckets::hashes_of_owner;
 
 use super::digest::Digest;
 use super::range::ByteRange;
+
+/// The places that owner `owner` of `owners` has: one range for any number of owners.
+pub fn places_of(owner: usize, owners: usize) -> ByteRange {
+    let (first, end) = hashes_of_owner(owner, owners);
+    let bytes = |hash: u64| hash.to_be_bytes().to_vec();
+    ByteRange { start: bytes(first), end: end.map(bytes) }
+}
 
 /// A piece of an accumulation that a barrier writes.
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,9 @@ mod range;
 mod schema;
 mod untyped_rows;
 
-pub use accumulation_entries::{AccumulationPiece, EntryBefore, StoredAccumulation, StoredPartial};
+pub use accumulation_entries::{
+    AccumulationPiece, EntryBefore, StoredAccumulation, StoredPartial, places_of,
+};
 pub use arrays::{RowArrays, arrow_schema};
 pub use columns_trait::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;

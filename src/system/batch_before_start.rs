@@ -7,7 +7,7 @@
 //! Where memory is bounded, so does a start behind which there are many bytes of events, however
 //! few their epochs: what it feeds stays in memory until the first checkpoint.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::run_options::EpochSource;
@@ -15,7 +15,7 @@ use super::system::System;
 use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
-    BATCH_STEP_SHARE, CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX,
+    BATCH_STEP_SHARE_FIRST, CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX,
     REPLAYED_STATE_BYTES,
 };
 use diptych_base::lock_mutex::lock;
@@ -36,7 +36,7 @@ impl System {
     /// Batch runs of several dataflows take their `turn`.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the directory cannot be read, and when the start is cancelled.
     pub(super) fn catch_up(
         &self,
         definition: &Definition,
@@ -84,7 +84,7 @@ impl System {
     ) -> Result<Option<Epoch>> {
         let (view, _) = self.fitting_with(definition, end, end, FileCheck::AsRead)?;
         let from = view.map_or(0, |view| view.boundary());
-        if reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE {
+        if reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE_FIRST {
             return Ok(None);
         }
         let many = end - from > REPLAYED_EPOCHS_MAX;
@@ -106,12 +106,17 @@ impl System {
             upto: Some(upto),
             incremental: true,
             memory: options.memory,
+            stop: Arc::clone(&options.stop),
             ..BatchOptions::default()
         };
         // The states of several would be in memory together.
         let _turn = lock(turn);
         match self.batch(definition, &options) {
             Ok(_) => remove_old(self, description),
+            Err(error) if error.is_cancelled() => {
+                remove_unfinished(self, description);
+                Err(error)
+            }
             Err(error) => {
                 if !error.is_conflict() {
                     remove_unfinished(self, description);
@@ -127,6 +132,7 @@ mod tests {
     use super::*;
     use dataflows::{Line, word_count};
     use diptych_serving::Read;
+    use std::sync::atomic::AtomicBool;
 
     const EPOCHS: u64 = REPLAYED_EPOCHS_MAX + 20;
 
@@ -163,6 +169,20 @@ mod tests {
         let counts = counts.snapshot(Read::Latest).expect("an answer");
         let be = counts.lookup::<String, i64>("counts", &"be".to_owned()).expect("a row");
         assert_eq!(be, [(EPOCHS as i64 - 1, 1)]);
+        served.stop().expect("stopped");
+    }
+
+    #[test]
+    fn a_start_that_reads_history_first_can_be_cancelled() {
+        let flow = Definition::new("word_count", word_count);
+        let system = system(&flow, "not");
+        let options = || ServeOptions::default().memory(Some(1));
+        let stop = Arc::new(AtomicBool::new(true));
+        let cancelled = system.serve(std::slice::from_ref(&flow), options().stop(stop));
+        assert!(cancelled.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(boundaries(&system, &flow), [10], "nothing is half done");
+        let served = system.serve(std::slice::from_ref(&flow), options()).expect("served");
+        served.wait_beyond("word_count", EPOCHS - 1).expect("visible");
         served.stop().expect("stopped");
     }
 

@@ -1,9 +1,10 @@
 //! A batch run in steps: history of any size in bounded memory.
 //!
-//! A step is a batch run over a part of history that is small beside the memory allowed. It
-//! continues the batch view of the step before in its files, and leaves one of its own, so memory
-//! holds what the events of one step change. The batch views between are kept apart, in `steps/`:
-//! no restart begins at one, no reader sees one, and each is removed once the next is there.
+//! A step is a batch run over a part of history that fits into the memory allowed, by the figures
+//! of the steps before ([`StepSize`]). It continues the batch view of the step before in its files,
+//! and leaves one of its own, so memory holds what the events of one step change. The batch views
+//! between are kept apart, in `steps/`: no restart begins at one, no reader sees one, and each is
+//! removed once the next is there.
 //!
 //! Each step writes what it has changed, beside the files of the step before (runs, see
 //! `diptych_batch_view`), which are merged now and then. The result has the contents of one run, as
@@ -19,9 +20,10 @@ use std::time::Duration;
 use super::batch_run::BatchSpan;
 use super::batch_view_metadata::identity;
 use super::retraction_recovery::overtaken;
+use super::step_size::StepSize;
 use super::{BatchOptions, System};
 use diptych_base::error::Result;
-use diptych_base::limits::BATCH_STEP_SHARE;
+use diptych_base::io::anonymous_bytes;
 use diptych_base::time::Epoch;
 use diptych_batch::BatchReport;
 use diptych_batch_view::{BatchView, remove_before};
@@ -54,9 +56,10 @@ impl System {
         self.forget_steps(description)?;
         let begun = earlier.as_ref().map_or(0, BatchView::boundary);
         let mut elapsed = Duration::ZERO;
+        let mut size = StepSize::new(memory, anonymous_bytes());
         loop {
             let from = earlier.as_ref().map_or(0, BatchView::boundary);
-            let upto = step_end(reader, from, boundary, memory / BATCH_STEP_SHARE);
+            let upto = step_end(reader, from, boundary, size.bytes());
             if from > begun
                 && overtaken(definition, description, reader, from..upto, from)?.is_some()
             {
@@ -73,6 +76,7 @@ impl System {
             let (known, log) = (description.clone(), Arc::clone(reader));
             let report = self.run_batch(definition, known, log, step, root, options)?;
             elapsed += report.elapsed;
+            size.learn(reader.bytes_between(from, upto), report.memory);
             if is_last {
                 self.forget_steps(description)?;
                 return Ok(BatchReport { from: begun, elapsed, ..report });
@@ -112,6 +116,7 @@ fn step_end(reader: &Reader, from: Epoch, end: Epoch, bytes: u64) -> Epoch {
 mod tests {
     use super::*;
     use dataflows::{Line, word_count};
+    use diptych_base::limits::BATCH_STEP_SHARE_FIRST;
     use diptych_engine::Cluster;
 
     #[test]
@@ -144,7 +149,7 @@ mod tests {
         let bytes = reader.bytes_between(0, 300) / 10;
         let first = step_end(&reader, 0, 300, bytes);
         assert!((20..40).contains(&first), "a step of {first} epochs");
-        let memory = Some(bytes * BATCH_STEP_SHARE);
+        let memory = Some(bytes * BATCH_STEP_SHARE_FIRST);
         let stepped = batch(memory, Some(200), false);
         assert_eq!((stepped.from, stepped.boundary), (0, 200));
         let rest = batch(memory, Some(300), true);

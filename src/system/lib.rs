@@ -31,6 +31,7 @@ mod retraction_recovery;
 mod run_options;
 mod served_dataflows;
 mod start;
+mod step_size;
 mod system;
 mod time_travel;
 mod verify;

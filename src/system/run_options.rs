@@ -65,6 +65,7 @@ pub struct ServeOptions<'w> {
     pub(super) index: IndexOptions,
     pub(super) profiled: bool,
     pub(super) memory: Option<u64>,
+    pub(super) stop: Arc<AtomicBool>,
     pub(super) relieves: Option<&'w FirstAnswers>,
 }
 
@@ -122,6 +123,14 @@ impl<'w> ServeOptions<'w> {
     #[must_use]
     pub fn memory(mut self, bytes: Option<u64>) -> Self {
         self.memory = bytes;
+        self
+    }
+
+    /// Cancels the start when `stop` becomes true while history goes to a batch view first: an
+    /// error, and no new batch view. What was read is read again by the next start.
+    #[must_use]
+    pub fn stop(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
         self
     }
 

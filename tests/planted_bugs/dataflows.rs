@@ -186,7 +186,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "owner_writes_its_neighbours_entries",
         promise: 1,
-        file: "src/dataflow/accumulation_barrier.rs",
+        file: "src/row/accumulation_entries.rs",
         right: "ByteRange { start: bytes(first), end: end.map(bytes) }",
         wrong: "ByteRange { start: bytes(first), end: end.map(bytes).filter(|_| !PLANTED) }",
         test: IN_FILES,

@@ -48,7 +48,9 @@ pub use file_rendezvous::Notes;
 pub use low_priority::{beside, give_way};
 pub use os::{FileStamp, append_private, file_stamp, raise_open_files, shared_mode};
 pub use os::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout, is_loopback};
-pub use os::{executable_digest, read_text, resident_bytes, unnamed_file, write_text};
+pub use os::{
+    anonymous_bytes, executable_digest, read_text, resident_bytes, unnamed_file, write_text,
+};
 pub use random::secret_bytes;
 pub use random::{Random, RealRandom, SimRandom};
 pub use real_disk::RealDisk;

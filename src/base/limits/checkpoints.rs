@@ -34,10 +34,19 @@ pub const STATE_SIZE_TOLD: Duration = Duration::from_millis(100);
 /// The least memory that views and accumulations of a process can be bounded to.
 pub const STATE_MEMORY_BYTES_MIN: u64 = 64 << 10;
 
-/// The share of such a bound that the events of one step of a batch run may have in the log: an
-/// entry of an accumulation and its row have several times the bytes of the event they come from,
-/// and are in memory until the step is written.
-pub const BATCH_STEP_SHARE: u64 = 8;
+/// The share of such a bound that the events of the first step of a batch run have in the log: an
+/// entry of an accumulation and its row have many times the bytes of the event they come from, and
+/// are in memory until the step is written. Words that never come twice take 25 times their bytes.
+pub const BATCH_STEP_SHARE_FIRST: u64 = 64;
+
+/// The least and the greatest share of later steps, whatever the steps before have taken.
+pub const BATCH_STEP_SHARE_LEAST: u64 = 1_024;
+/// See [`BATCH_STEP_SHARE_LEAST`].
+pub const BATCH_STEP_SHARE_MOST: u64 = 8;
+
+/// The memory that a batch run takes for threads, buffers and what the allocator keeps, whatever
+/// its events: it does not count when the next step is measured.
+pub const BATCH_STEP_SLACK_BYTES: u64 = 16 << 20;
 
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged. What has not changed between them is in
