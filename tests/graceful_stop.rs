@@ -164,6 +164,8 @@ fn a_stop_while_history_is_read_in_steps_ends_it() {
     let identity = Identity::new("word_count", version);
     let there = BatchView::boundaries(&RealDisk, folder.path(), &identity).expect("read");
     assert!(there.is_empty(), "it was ended before the last step: {there:?}");
+    let steps = BatchView::boundaries(&RealDisk, &folder.path().join("steps"), &identity);
+    assert!(steps.expect("read").is_empty(), "the last step's batch view is removed");
 }
 
 #[test]

@@ -99,8 +99,8 @@ pub struct BatchReport {
     pub decoding: Duration,
     /// Time all workers of this process spent in the user's front and the combiners.
     pub front: Duration,
-    /// The most resident memory of this process that no file backs, once all results were there,
-    /// in bytes; none where the platform does not tell.
+    /// The memory of this process that no file backs, in bytes, as workers found it before and
+    /// after they wrote their parts: the most of these. None where the platform does not tell.
     pub memory: Option<u64>,
 }
 

@@ -75,6 +75,17 @@ impl BlockWriter {
     }
 }
 
+/// The offset behind the block at `offset`, by the length that it states.
+pub(super) fn behind_block(path: &Path, file: &Buffer, offset: u64) -> Result<u64> {
+    let at = usize::try_from(offset).ok();
+    let length = at.and_then(|at| file.get(at..at.checked_add(4)?));
+    let Some([a, b, c, d]) = length else {
+        return Err(damaged(path, offset, "a block begins behind the end of the file"));
+    };
+    let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+    Ok(offset.saturating_add(FRAME as u64).saturating_add(length))
+}
+
 /// The block at `offset`, and the offset after it.
 pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buffer, u64)> {
     let at = offset as usize;

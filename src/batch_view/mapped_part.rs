@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_buffer::Buffer;
 
-use super::block::{FRAME, damaged, read_block};
+use super::block::{behind_block, damaged, read_block};
 use super::block_index::{BlockIndex, BlockRows, RowBlock, fingerprint, halved};
 use super::manifest::PartFile;
 use super::row_codec::{HEAD, visit_rows};
@@ -25,6 +25,13 @@ pub(super) struct MappedPart {
     blocks: u64,
     /// The bytes of the offsets of rows that are kept.
     kept: AtomicUsize,
+}
+
+/// The blocks of an index that were passed: their number, and where the last one ends.
+#[derive(Default)]
+struct Passed {
+    blocks: u64,
+    end: u64,
 }
 
 /// A row in place: key, value, multiplicity.
@@ -111,31 +118,32 @@ impl MappedPart {
         readers: usize,
     ) -> impl Iterator<Item = Result<(u64, Buffer)>> {
         let part = Arc::clone(&self);
-        let mut blocks = 0_u64;
+        let mut passed = Passed::default();
         let offsets = (0..self.index.leaves()).flat_map(move |leaf| {
-            let offsets = self.offsets_of(leaf, &mut blocks);
+            let offsets = self.offsets_of(leaf, &mut passed);
             offsets.unwrap_or_else(|error| vec![Err(error)])
         });
-        let mut bytes = 0;
         offsets.skip(reader).step_by(readers).map(move |offset| {
             let offset = offset?;
-            let (block, _) = read_block(&part.path, &part.file, offset)?;
-            bytes += FRAME + block.len();
-            if bytes > part.file.len() {
-                return Err(damaged(&part.path, offset, "the index names a block again"));
-            }
-            Ok((offset, block))
+            Ok((offset, read_block(&part.path, &part.file, offset)?.0))
         })
     }
 
-    /// The offsets of the blocks in a leaf, behind `blocks` of the leaves before, which it counts
-    /// on. Behind the last leaf an error follows where the manifest states another number.
-    fn offsets_of(&self, leaf: usize, blocks: &mut u64) -> Result<Vec<Result<u64>>> {
-        let mut offsets: Vec<_> =
-            self.index.blocks(leaf)?.iter().map(|block| Ok(block.offset)).collect();
-        *blocks = blocks.saturating_add(offsets.len() as u64);
-        if leaf + 1 == self.index.leaves() && *blocks != self.blocks {
-            let what = format!("the index has {blocks} blocks, the manifest {}", self.blocks);
+    /// The offsets of the blocks in a leaf, behind those that were `passed`. Behind the last leaf
+    /// an error follows where the manifest states another number of blocks.
+    fn offsets_of(&self, leaf: usize, passed: &mut Passed) -> Result<Vec<Result<u64>>> {
+        let mut offsets = Vec::new();
+        for block in self.index.blocks(leaf)? {
+            if block.offset < passed.end {
+                return Err(damaged(&self.path, block.offset, "blocks of the index overlap"));
+            }
+            passed.end = behind_block(&self.path, &self.file, block.offset)?;
+            passed.blocks = passed.blocks.saturating_add(1);
+            offsets.push(Ok(block.offset));
+        }
+        if leaf + 1 == self.index.leaves() && passed.blocks != self.blocks {
+            let what =
+                format!("the index has {} blocks, the manifest {}", passed.blocks, self.blocks);
             offsets.push(Err(damaged(&self.path, 0, what)));
         }
         Ok(offsets)

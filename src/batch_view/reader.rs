@@ -318,7 +318,7 @@ impl BatchView {
     }
 
     /// Are the rows of views counted with multiplicity?
-    pub(super) fn counts_each_row(&self) -> bool {
+    pub(super) fn counts_multiplicity(&self) -> bool {
         self.manifest.format >= FORMAT_OF_COUNTS
     }
 

@@ -83,7 +83,7 @@ impl Continued {
         for (contents, parts) in all {
             let number = first_merged(&sizes(&parts));
             // Older formats count the rows of a view otherwise: it is written whole once.
-            let is_counted = contents.0 == PartKind::Accumulation || earlier.counts_each_row();
+            let is_counted = contents.0 == PartKind::Accumulation || earlier.counts_multiplicity();
             if number == 0 || !is_counted {
                 continue;
             }

@@ -67,9 +67,9 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let log =
         appends.then(|| stopped_log::writer_or_refusal(&system, target.is_none())).transpose()?;
     let (writer, refused) = log.unwrap_or_default();
+    let mut options = ServeOptions::default().cluster(cluster);
     // Only HTTP can ask for the figures of operators.
-    let profiled = args.servers.listen.is_some();
-    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
+    options = options.profiled(args.servers.listen.is_some());
     options = options.index(index_options(args)).memory(args.memory).stop(signal::flag());
     warn_of_unbounded(args, &definitions)?;
     if args.cluster.is_member() {
@@ -90,7 +90,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
         options = options.relieving(first);
     }
     let Some(served) = start(&system, &definitions, options)? else {
-        return Ok(ExitCode::SUCCESS);
+        drop((first, late));
+        return end_early(opened, writer);
     };
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
@@ -98,8 +99,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let skipped = opened.as_ref().map(OpenServers::skipped_lines).unwrap_or_default();
     let input = target.zip(writer.clone());
     let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
-    let system = &system;
-    let definitions = &definitions[..];
+    let (system, definitions) = (&system, &definitions[..]);
     let mut hosting =
         Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
@@ -126,13 +126,26 @@ fn start(
     options: ServeOptions<'_>,
 ) -> Result<Option<Served>> {
     match system.serve(definitions, options) {
-        // Nothing is half done: the next start reads history again.
+        // No batch view is half done: the next start reads history again.
         Err(error) if error.is_cancelled() && signal::stopped() => {
             tracing::info!("stopped while history was read");
             Ok(None)
         }
         served => served.map(Some),
     }
+}
+
+/// Ends before anything is live: requests get their answers, and the log is closed.
+fn end_early(opened: Option<OpenServers>, writer: Option<Arc<Writer>>) -> Result<ExitCode> {
+    if let Some(open) = opened {
+        open.stop();
+    }
+    let log_stopped = writer.as_ref().and_then(|writer| writer.failure());
+    let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
+    if let Some(error) = log_stopped {
+        return Ok(stopped_log::log_stopped(&error));
+    }
+    closed.map(|()| ExitCode::SUCCESS)
 }
 
 /// Warns of dataflows whose memory is not bounded though it is to be.

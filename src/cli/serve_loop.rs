@@ -67,6 +67,12 @@ impl OpenServers {
 }
 
 impl OpenServers {
+    /// Ends the servers once requests under way have their answers.
+    pub(super) fn stop(self) {
+        drop(self.site);
+        self.servers.stop();
+    }
+
     /// The counter of skipped lines of standard input.
     pub(super) fn skipped_lines(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.site.load.skipped_lines)
@@ -142,8 +148,7 @@ impl Hosting<'_> {
     /// Stops the servers and waits until acknowledged events are visible.
     fn close(&self, open: OpenServers) -> Result<()> {
         tracing::info!("stopping: no new connections, requests under way are finished");
-        drop(open.site);
-        open.servers.stop();
+        open.stop();
         wait_for_fresh(&self.served)
     }
 
@@ -154,8 +159,7 @@ impl Hosting<'_> {
         tracing::info!("handing over to a successor: requests under way are finished");
         // A successor that cannot be reached any more is gone, and will not succeed.
         let passed = link.pass(kept.http.as_ref(), kept.pg.as_ref());
-        drop(open.site);
-        open.servers.stop();
+        open.stop();
         if passed.is_ok() {
             self.release()?;
             if link.succeeded() {

@@ -98,18 +98,19 @@ pub(super) fn write_in_order<'p, A: Accumulate>(
 }
 
 /// Writes entries as changes, in the order of their places, each with what the files have in its
-/// place: one whose partial is zero is gone.
+/// place, which `of` gives with the partial: one whose partial is zero is gone.
 ///
 /// # Errors
 /// When an entry cannot be written, or the sink refuses.
-pub(super) fn write_changes_in_order<'p, A: Accumulate>(
+pub(super) fn write_changes_in_order<'p, A: Accumulate, E: Copy>(
     accumulate: &'p A,
-    entries: impl Iterator<Item = (&'p A::Key, (&'p A::Partial, EntryBefore))>,
+    entries: impl Iterator<Item = (&'p A::Key, E)>,
+    of: impl Fn(E) -> (&'p A::Partial, EntryBefore),
     sink: &mut Sink<'_>,
 ) -> Result<()> {
     let mut memory = Ahead::of(entries)?;
     let mut bytes = Vec::new();
-    while let Some((partial, before)) = memory.at {
+    while let Some((partial, before)) = memory.at.map(&of) {
         let place = &memory.place;
         let there = !accumulate.is_zero(partial);
         let partial = there.then(|| put_partial(accumulate, partial, &mut bytes)).transpose()?;
@@ -136,6 +137,18 @@ fn put_partial<'b, A: Accumulate>(
     Ok(StoredPartial { bytes, wide })
 }
 
+/// Sorts entries in the order of their places: `of` gives hash and key.
+pub(super) fn sort_by_place<'k, T, K: Serialize + 'k>(
+    entries: &mut [T],
+    of: impl Fn(&T) -> (u64, &'k K),
+) {
+    entries.sort_unstable_by(|a, b| {
+        let (a_hash, a_key) = of(a);
+        let (b_hash, b_key) = of(b);
+        a_hash.cmp(&b_hash).then_with(|| by_bytes(a_key, b_key))
+    });
+}
+
 /// The order of two keys with one hash.
 fn by_bytes<K: Serialize>(a: &K, b: &K) -> Ordering {
     let bytes = |key: &K| codec().serialize(key).unwrap_or_default();
@@ -154,9 +167,7 @@ impl<'p, K: Serialize, E: Copy> Ahead<'p, K, E> {
     /// The entries, sorted by their places.
     fn of(entries: impl Iterator<Item = (&'p K, E)>) -> Result<Self> {
         let mut sorted: Vec<_> = entries.map(|(key, entry)| (hash_of(key), key, entry)).collect();
-        sorted.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
-            a.cmp(b).then_with(|| by_bytes(*a_key, *b_key))
-        });
+        sort_by_place(&mut sorted, |(hash, key, _)| (*hash, *key));
         let entries = sorted.into_iter();
         let mut memory = Ahead { entries, at: None, place: Vec::new() };
         memory.step()?;

@@ -13,7 +13,9 @@ use hashbrown::HashMap;
 use super::accumulation_codec::Sink;
 use super::accumulation_monoids::{Accumulate, Made};
 use super::combiner::KeyPartial;
-use super::entry_bytes::{partial_of, put_place, write_changes_in_order, write_in_order};
+use super::entry_bytes::{
+    hash_of, partial_of, put_place, sort_by_place, write_changes_in_order, write_in_order,
+};
 use super::state_size::StateSize;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -82,15 +84,13 @@ impl<A: Accumulate> RecentEntries<A> {
         epoch: impl Iterator<Item = &'q KeyPartial<A, A::Key>>,
     ) -> Result<()> {
         let Some(stored) = &self.stored else { return Ok(()) };
-        let mut missing = Vec::new();
-        for (key, _) in epoch.filter(|(key, _)| !self.recent.contains_key(key)) {
-            let mut place = Vec::new();
+        let unknown = epoch.map(|(key, _)| key).filter(|key| !self.recent.contains_key(*key));
+        let mut missing: Vec<_> = unknown.map(|key| (hash_of(key), key)).collect();
+        sort_by_place(&mut missing, |entry| *entry);
+        missing.dedup_by(|(a, a_key), (b, b_key)| a == b && a_key == b_key);
+        let mut place = Vec::new();
+        for (_, key) in missing {
             put_place(key, &mut place)?;
-            missing.push((place, key));
-        }
-        missing.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        missing.dedup_by(|(a, _), (b, _)| a == b);
-        for (place, key) in missing {
             stored.get(&place, &mut |found| {
                 let partial = partial_of(accumulate, name, found)?;
                 let before = EntryBefore::There(stored.digest_of(&place, found));
@@ -193,7 +193,6 @@ impl<A: Accumulate> RecentEntries<A> {
         }
         // One that was only read is as it is in the files.
         let changed = self.recent.iter().filter(|(_, recent)| recent.changed >= since);
-        let changed = changed.map(|(key, recent)| (key, (&recent.partial, recent.before)));
-        write_changes_in_order(accumulate, changed, sink)
+        write_changes_in_order(accumulate, changed, |one| (&one.partial, one.before), sink)
     }
 }

@@ -15,7 +15,7 @@ use super::system::System;
 use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
-    BATCH_STEP_SHARE_FIRST, CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX,
+    BATCH_STEP_SHARE_MOST, CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX,
     REPLAYED_STATE_BYTES,
 };
 use diptych_base::lock_mutex::lock;
@@ -84,7 +84,7 @@ impl System {
     ) -> Result<Option<Epoch>> {
         let (view, _) = self.fitting_with(definition, end, end, FileCheck::AsRead)?;
         let from = view.map_or(0, |view| view.boundary());
-        if reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE_FIRST {
+        if reader.bytes_between(from, end) <= memory / BATCH_STEP_SHARE_MOST {
             return Ok(None);
         }
         let many = end - from > REPLAYED_EPOCHS_MAX;

@@ -15,6 +15,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::batch_run::BatchSpan;
@@ -22,7 +23,7 @@ use super::batch_view_metadata::identity;
 use super::retraction_recovery::overtaken;
 use super::step_size::StepSize;
 use super::{BatchOptions, System};
-use diptych_base::error::Result;
+use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::anonymous_bytes;
 use diptych_base::time::Epoch;
 use diptych_batch::BatchReport;
@@ -49,15 +50,33 @@ impl System {
         options: &BatchOptions,
         memory: u64,
     ) -> Result<BatchReport> {
+        // What a killed run has left.
+        self.forget_steps(description)?;
+        let outcome = self.all_steps(definition, description, reader, span, (options, memory));
+        // After an error, too: the last step's batch view has the size of all state so far.
+        let forgotten = self.forget_steps(description);
+        let report = outcome?;
+        forgotten.map(|()| report)
+    }
+
+    fn all_steps(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        reader: &Arc<Reader>,
+        span: BatchSpan,
+        (options, memory): (&BatchOptions, u64),
+    ) -> Result<BatchReport> {
         let BatchSpan { boundary, mut earlier } = span;
         let identity = identity(description);
         let steps = self.steps();
-        // What a killed run has left.
-        self.forget_steps(description)?;
         let begun = earlier.as_ref().map_or(0, BatchView::boundary);
         let mut elapsed = Duration::ZERO;
         let mut size = StepSize::new(memory, anonymous_bytes());
         loop {
+            if options.stop.load(Ordering::Acquire) {
+                return Err(Error::new(Kind::Cancelled, "the batch run was given up"));
+            }
             let from = earlier.as_ref().map_or(0, BatchView::boundary);
             let upto = step_end(reader, from, boundary, size.bytes());
             if from > begun
@@ -76,9 +95,8 @@ impl System {
             let (known, log) = (description.clone(), Arc::clone(reader));
             let report = self.run_batch(definition, known, log, step, root, options)?;
             elapsed += report.elapsed;
-            size.learn(reader.bytes_between(from, upto), report.memory);
+            size.learn(reader.bytes_between(report.from, upto), report.memory);
             if is_last {
-                self.forget_steps(description)?;
                 return Ok(BatchReport { from: begun, elapsed, ..report });
             }
             earlier = Some(BatchView::open(Arc::clone(&self.disk), &steps, &identity, upto)?);

@@ -127,7 +127,8 @@ impl<'w> ServeOptions<'w> {
     }
 
     /// Cancels the start when `stop` becomes true while history goes to a batch view first: an
-    /// error, and no new batch view. What was read is read again by the next start.
+    /// error, and no new batch view of the dataflow that is being read. The next start reads it
+    /// again.
     #[must_use]
     pub fn stop(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;

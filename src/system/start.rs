@@ -55,8 +55,8 @@ impl System {
     /// tells when the log's end has been reached.
     ///
     /// # Errors
-    /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged. No
-    /// dataflow is kept live then.
+    /// When a dataflow does not compile, a batch view does not fit it, the log is damaged, or the
+    /// start was [stopped](ServeOptions::stop). No dataflow is kept live then.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
         let reader = self.reader()?;
         let profile = options.profiled.then(Arc::<Profile>::default);

@@ -2,11 +2,12 @@
 //!
 //! The memory that events take depends on the dataflow and on what they say, so it is measured. The
 //! first step is small; each next one has as many events as would have taken half of the memory
-//! allowed, by the figures of the last, and at most twice as many.
+//! allowed, by the figures of the last: at most twice as many, and at least a quarter, within
+//! bounds.
 //!
-//! What is measured is the memory of the process beyond that at the start of the run, so dataflows
-//! that hydrate beside it make the steps smaller. NOT measured where the platform does not tell:
-//! steps keep the size of the first there.
+//! What is measured is the memory of the process beyond that at the start of the run and a slack,
+//! so whatever grows beside it makes the steps smaller. NOT measured where the platform does not
+//! tell: steps keep the size of the first there.
 
 use diptych_base::limits::{
     BATCH_STEP_SHARE_FIRST, BATCH_STEP_SHARE_LEAST, BATCH_STEP_SHARE_MOST, BATCH_STEP_SLACK_BYTES,
@@ -69,11 +70,14 @@ mod tests {
 
     #[test]
     fn steps_grow_to_half_of_the_memory() {
-        for times in [5, 10, 25, 60, 200] {
+        for times in [1, 5, 10, 25, 60, 200] {
             let steps = steps(256 * MIB, times);
             assert_eq!(steps[0], 4 * MIB);
             let last = steps[9] * times;
-            assert!(last <= 128 * MIB && last >= 100 * MIB, "{times}: {steps:?}");
+            let most = steps[9] == 32 * MIB;
+            let least = steps[9] == 2 * MIB;
+            let fits = last <= 128 * MIB && last >= 100 * MIB;
+            assert!(fits || most && last <= 128 * MIB || least, "{times}: {steps:?}");
             assert!(steps.windows(2).all(|two| two[1] <= 2 * two[0]), "{steps:?}");
         }
     }
@@ -82,7 +86,7 @@ mod tests {
     fn steps_are_bounded_whatever_is_measured() {
         for times in [0, 1, u64::from(u32::MAX)] {
             for step in steps(256 * MIB, times) {
-                assert!((MIB / 4..=32 * MIB).contains(&step), "{step}");
+                assert!((2 * MIB..=32 * MIB).contains(&step), "{step}");
             }
         }
         let mut size = StepSize::new(0, Some(0));

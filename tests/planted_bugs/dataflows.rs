@@ -179,8 +179,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "key_in_files_taken_for_new",
         promise: 1,
         file: "src/dataflow/recent_entries.rs",
-        right: "for (place, key) in missing {",
-        wrong: "for (place, key) in missing.into_iter().skip(usize::from(PLANTED)) {",
+        right: "for (_, key) in missing {",
+        wrong: "for (_, key) in missing.into_iter().skip(usize::from(PLANTED)) {",
         test: IN_FILES,
     },
     Bug {

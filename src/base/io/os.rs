@@ -172,17 +172,18 @@ fn ticks(stat: &str) -> Option<u64> {
 
 /// Resident memory of this process in bytes; none where the platform does not tell.
 pub fn resident_bytes() -> Option<u64> {
-    kilobytes("VmRSS:")
+    status_bytes("VmRSS:")
 }
 
-/// Resident memory of this process that no file backs, in bytes; none where the platform does not
-/// tell.
+/// The memory of this process that no file backs, resident or swapped out, in bytes; none where the
+/// platform does not tell.
 pub fn anonymous_bytes() -> Option<u64> {
-    kilobytes("RssAnon:")
+    let swapped = status_bytes("VmSwap:").unwrap_or(0);
+    status_bytes("RssAnon:").map(|resident| resident.saturating_add(swapped))
 }
 
 /// A line of this process's status, in bytes.
-fn kilobytes(line: &str) -> Option<u64> {
+fn status_bytes(line: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|one| one.strip_prefix(line))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)

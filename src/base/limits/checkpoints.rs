@@ -40,7 +40,7 @@ pub const STATE_MEMORY_BYTES_MIN: u64 = 64 << 10;
 pub const BATCH_STEP_SHARE_FIRST: u64 = 64;
 
 /// The least and the greatest share of later steps, whatever the steps before have taken.
-pub const BATCH_STEP_SHARE_LEAST: u64 = 1_024;
+pub const BATCH_STEP_SHARE_LEAST: u64 = 128;
 /// See [`BATCH_STEP_SHARE_LEAST`].
 pub const BATCH_STEP_SHARE_MOST: u64 = 8;
 
