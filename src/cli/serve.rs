@@ -84,7 +84,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let answers = args.servers.any() && !args.cluster.is_member();
     let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
     let log = writer.as_ref().filter(|_| args.servers.appends());
-    let open = |first| open_first(args, catalog, (&system, first), log, &refused);
+    let open = |first| open_first(args, catalog, (&system, first), log, refused.as_ref());
     let opened = first.as_ref().map(open).transpose()?;
     if let Some(first) = &first {
         options = options.relieving(first);
@@ -112,10 +112,10 @@ fn open_first(
     catalog: &Dataflows,
     (system, first): (&System, &FirstAnswers),
     log: Option<&Arc<Writer>>,
-    refused: &Option<Error>,
+    refused: Option<&Error>,
 ) -> Result<OpenServers> {
     let site = Site::of_first(system, first, catalog.all(), log.cloned())?;
-    refused.iter().for_each(|error| site.refuse_appends(error));
+    refused.into_iter().for_each(|error| site.refuse_appends(error));
     OpenServers::start(site, args, Listeners::default())
 }
 

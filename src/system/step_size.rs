@@ -76,7 +76,7 @@ mod tests {
             let last = steps[9] * times;
             let most = steps[9] == 32 * MIB;
             let least = steps[9] == 2 * MIB;
-            let fits = last <= 128 * MIB && last >= 100 * MIB;
+            let fits = (100 * MIB..=128 * MIB).contains(&last);
             assert!(fits || most && last <= 128 * MIB || least, "{times}: {steps:?}");
             assert!(steps.windows(2).all(|two| two[1] <= 2 * two[0]), "{steps:?}");
         }

@@ -254,7 +254,8 @@ fn aggregates(all: &mut Vec<Statement>) {
             let class = format!("agg {} {}", call.replace("{c}", "_"), bare(of));
             // Which of the equal values 0 and -0 is the mode depends on the order of rows.
             let is_mode_of_floats = call.starts_with("mode") && bare(of).starts_with("float");
-            let argument = if is_mode_of_floats { format!("{column} + 0") } else { column.into() };
+            let argument =
+                if is_mode_of_floats { format!("{column} + 0") } else { (*column).to_owned() };
             let call = call.replace("{c}", &argument);
             for (filter, more) in
                 [(format!(" WHERE id >= {TAME}"), ""), (String::new(), " at the ends")]
