@@ -75,35 +75,35 @@ impl BlockWriter {
     }
 }
 
-/// The offset behind the block at `offset`, by the length that it states.
-pub(super) fn behind_block(path: &Path, file: &Buffer, offset: u64) -> Result<u64> {
-    let at = usize::try_from(offset).ok();
-    let length = at.and_then(|at| file.get(at..at.checked_add(4)?));
-    let Some([a, b, c, d]) = length else {
+/// The length and the checksum that the block at `offset` states.
+fn frame_at(path: &Path, file: &Buffer, offset: u64) -> Result<(u32, u32)> {
+    let at = offset as usize;
+    let Some(frame) = at.checked_add(FRAME).and_then(|end| file.get(at..end)) else {
         return Err(damaged(path, offset, "a block begins behind the end of the file"));
     };
-    let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
-    Ok(offset.saturating_add(FRAME as u64).saturating_add(length))
+    let word =
+        |at: usize| u32::from_le_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]]);
+    Ok((word(0), word(4)))
+}
+
+/// The offset behind the block at `offset`, by the length that it states.
+pub(super) fn behind_block(path: &Path, file: &Buffer, offset: u64) -> Result<u64> {
+    let (length, _) = frame_at(path, file, offset)?;
+    Ok(offset.saturating_add(FRAME as u64).saturating_add(u64::from(length)))
 }
 
 /// The block at `offset`, and the offset after it.
 pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buffer, u64)> {
-    let at = offset as usize;
-    let fail = |what: &str| Err(damaged(path, offset, what));
-    let Some(frame) = at.checked_add(FRAME).and_then(|end| file.get(at..end)) else {
-        return fail("a block begins behind the end of the file");
-    };
-    let (length, crc) = frame.split_at(4);
-    let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    let len = word(length) as usize;
-    let start = at + FRAME;
+    let (length, crc) = frame_at(path, file, offset)?;
+    let len = length as usize;
+    let start = offset as usize + FRAME;
     // The block is read in place: a wrong length allocates nothing.
     if file.len() - start < len {
-        return fail("a block ends behind the end of the file");
+        return Err(damaged(path, offset, "a block ends behind the end of the file"));
     }
     let block = file.slice_with_length(start, len);
-    if crc32c::crc32c_append(crc32c::crc32c(length), &block) != word(crc) {
-        return fail("the checksum of a block is wrong");
+    if crc32c::crc32c_append(crc32c::crc32c(&length.to_le_bytes()), &block) != crc {
+        return Err(damaged(path, offset, "the checksum of a block is wrong"));
     }
     Ok((block, (start + len) as u64))
 }

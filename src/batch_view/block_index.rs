@@ -63,6 +63,14 @@ pub(super) struct LeafForm {
     pub(super) keys: Vec<u32>,
 }
 
+/// A block of the index, as it was read.
+struct IndexBlock {
+    level: u32,
+    entries: Vec<BlockEntry>,
+    /// The offset of the fingerprints, and the number of keys in each block of rows.
+    fingerprints: Option<(u64, Vec<u32>)>,
+}
+
 /// The separator of a block that begins with `first`, after one that ends with `last`.
 pub(super) fn separator(last: Option<&[u8]>, first: &[u8]) -> Vec<u8> {
     let Some(last) = last else { return Vec::new() };
@@ -190,7 +198,7 @@ impl BlockIndex {
                 all.extend(next.entries);
                 self.check(all.len() as u64 <= part.blocks, all.len(), part)?;
             }
-            level = LevelForm { level: below, entries: all };
+            level = IndexBlock { level: below, entries: all, fingerprints: None };
         }
         let leaf = |entry| Leaf { entry, blocks: OnceLock::new() };
         self.leaves = entries.into_iter().map(leaf).collect();
@@ -203,51 +211,43 @@ impl BlockIndex {
         if fits { Ok(()) } else { Err(damaged(&self.path, part.footer, what())) }
     }
 
-    /// A block of the index, without what belongs to fingerprints.
-    fn read(&self, offset: u64) -> Result<LevelForm> {
-        if let Some(LeafForm { level, entries, .. }) = self.read_leaf(offset)? {
-            return Ok(LevelForm { level, entries });
-        }
+    /// A block of the index.
+    fn read(&self, offset: u64) -> Result<IndexBlock> {
         let (block, _) = read_block(&self.path, &self.file, offset)?;
-        codec(BATCH_VIEW_FOOTER_BYTES_MAX)
-            .deserialize(&block)
-            .map_err(|error| damaged(&self.path, offset, error))
-    }
-
-    /// A block of the lowest level with fingerprints; none where it is of another level, or has
-    /// none.
-    fn read_leaf(&self, offset: u64) -> Result<Option<LeafForm>> {
-        if !self.file.starts_with(&MAGIC_FINGERPRINTS) {
-            return Ok(None);
-        }
-        let (block, _) = read_block(&self.path, &self.file, offset)?;
-        if !block.starts_with(&1_u32.to_le_bytes()) {
-            return Ok(None);
-        }
-        codec(BATCH_VIEW_FOOTER_BYTES_MAX)
-            .deserialize(&block)
-            .map(Some)
-            .map_err(|error| damaged(&self.path, offset, error))
+        let codec = codec(BATCH_VIEW_FOOTER_BYTES_MAX);
+        let has_fingerprints = self.file.starts_with(&MAGIC_FINGERPRINTS);
+        let read = if has_fingerprints && block.starts_with(&1_u32.to_le_bytes()) {
+            codec.deserialize(&block).map(|LeafForm { level, entries, fingerprints, keys }| {
+                IndexBlock { level, entries, fingerprints: Some((fingerprints, keys)) }
+            })
+        } else {
+            let read = codec.deserialize(&block);
+            read.map(|LevelForm { level, entries }| IndexBlock {
+                level,
+                entries,
+                fingerprints: None,
+            })
+        };
+        read.map_err(|error| damaged(&self.path, offset, error))
     }
 
     fn leaf_blocks(&self, offset: u64) -> Result<LeafBlocks> {
-        let Some(leaf) = self.read_leaf(offset)? else {
-            let LevelForm { level, entries } = self.read(offset)?;
-            if level != 1 {
-                return Err(damaged(&self.path, offset, "a block of the index is elsewhere"));
-            }
+        let IndexBlock { level, entries, fingerprints } = self.read(offset)?;
+        if level != 1 {
+            return Err(damaged(&self.path, offset, "a block of the index is elsewhere"));
+        }
+        let Some((fingerprints, keys)) = fingerprints else {
             return Ok(LeafBlocks { blocks: blocks_of(entries, None), fingerprints: None });
         };
-        if leaf.keys.len() != leaf.entries.len() {
-            let blocks = leaf.entries.len();
-            let what = format!("{blocks} blocks, the keys of {}", leaf.keys.len());
+        if keys.len() != entries.len() {
+            let what = format!("{} blocks, the keys of {}", entries.len(), keys.len());
             return Err(damaged(&self.path, offset, what));
         }
-        let keys = leaf.keys.iter().fold(0_u64, |sum, keys| sum.saturating_add(u64::from(*keys)));
-        let is_whole = |bytes: &Buffer| bytes.len() as u64 == keys.saturating_mul(2);
-        let read = read_block(&self.path, &self.file, leaf.fingerprints);
+        let all = keys.iter().fold(0_u64, |sum, keys| sum.saturating_add(u64::from(*keys)));
+        let is_whole = |bytes: &Buffer| bytes.len() as u64 == all.saturating_mul(2);
+        let read = read_block(&self.path, &self.file, fingerprints);
         let fingerprints = read.ok().map(|(bytes, _)| bytes).filter(is_whole);
-        Ok(LeafBlocks { blocks: blocks_of(leaf.entries, Some(&leaf.keys)), fingerprints })
+        Ok(LeafBlocks { blocks: blocks_of(entries, Some(&keys)), fingerprints })
     }
 
     fn leaf(&self, leaf: usize) -> Result<&LeafBlocks> {

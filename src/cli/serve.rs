@@ -84,7 +84,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let answers = args.servers.any() && !args.cluster.is_member();
     let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
     let log = writer.as_ref().filter(|_| args.servers.appends());
-    let open = |first| open_first(args, catalog, (&system, first), log, refused.as_ref());
+    let open = |first| open_first(args, catalog, &system, first, log, refused.as_ref());
     let opened = first.as_ref().map(open).transpose()?;
     if let Some(first) = &first {
         options = options.relieving(first);
@@ -110,7 +110,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
 fn open_first(
     args: &ServeArgs,
     catalog: &Dataflows,
-    (system, first): (&System, &FirstAnswers),
+    system: &System,
+    first: &FirstAnswers,
     log: Option<&Arc<Writer>>,
     refused: Option<&Error>,
 ) -> Result<OpenServers> {
@@ -140,12 +141,15 @@ fn end_early(opened: Option<OpenServers>, writer: Option<Arc<Writer>>) -> Result
     if let Some(open) = opened {
         open.stop();
     }
+    let (log_stopped, closed) = close_log(writer);
+    log_stopped.map_or(closed.map(|()| ExitCode::SUCCESS), Ok)
+}
+
+/// Closes the log. Gives the exit code too, where the log has stopped before.
+fn close_log(writer: Option<Arc<Writer>>) -> (Option<ExitCode>, Result<()>) {
     let log_stopped = writer.as_ref().and_then(|writer| writer.failure());
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
-    if let Some(error) = log_stopped {
-        return Ok(stopped_log::log_stopped(&error));
-    }
-    closed.map(|()| ExitCode::SUCCESS)
+    (log_stopped.map(|error| stopped_log::log_stopped(&error)), closed)
 }
 
 /// Warns of dataflows whose memory is not bounded though it is to be.
@@ -206,10 +210,9 @@ pub(super) fn conclude(
             tracing::info!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
         }
     });
-    let log_stopped = writer.as_ref().and_then(|writer| writer.failure());
-    let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
-    if let Some(error) = log_stopped {
-        return Ok(stopped_log::log_stopped(&error));
+    let (log_stopped, closed) = close_log(writer);
+    if let Some(code) = log_stopped {
+        return Ok(code);
     }
     outcome.and(stopped).and(closed)?;
     if args.servers.any() {

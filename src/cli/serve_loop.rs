@@ -64,9 +64,7 @@ impl OpenServers {
         }
         Ok(OpenServers { servers, site })
     }
-}
 
-impl OpenServers {
     /// Ends the servers once requests under way have their answers.
     pub(super) fn stop(self) {
         drop(self.site);

@@ -113,15 +113,11 @@ impl System {
         let _turn = lock(turn);
         match self.batch(definition, &options) {
             Ok(_) => remove_old(self, description),
-            Err(error) if error.is_cancelled() => {
-                remove_unfinished(self, description);
-                Err(error)
-            }
             Err(error) => {
                 if !error.is_conflict() {
                     remove_unfinished(self, description);
                 }
-                Ok(())
+                if error.is_cancelled() { Err(error) } else { Ok(()) }
             }
         }
     }

@@ -52,7 +52,7 @@ impl System {
     ) -> Result<BatchReport> {
         // What a killed run has left.
         self.forget_steps(description)?;
-        let outcome = self.all_steps(definition, description, reader, span, (options, memory));
+        let outcome = self.all_steps(definition, description, reader, span, options, memory);
         // After an error, too: the last step's batch view has the size of all state so far.
         let forgotten = self.forget_steps(description);
         let report = outcome?;
@@ -65,7 +65,8 @@ impl System {
         description: &Description,
         reader: &Arc<Reader>,
         span: BatchSpan,
-        (options, memory): (&BatchOptions, u64),
+        options: &BatchOptions,
+        memory: u64,
     ) -> Result<BatchReport> {
         let BatchSpan { boundary, mut earlier } = span;
         let identity = identity(description);
